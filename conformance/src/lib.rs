@@ -1,0 +1,1 @@
+//! ZooKeeper's client semantics as a suite that tests any server.

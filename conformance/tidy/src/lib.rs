@@ -1,0 +1,1 @@
+//! Rules about this repository, as tests.

@@ -1,0 +1,1 @@
+//! ZooKeeper's bytes: jute records, client frames, quorum packets, log and snapshot records.

@@ -1,0 +1,1 @@
+//! The production server: ports, threads, timers and zoo.cfg around zk-node.

@@ -1,0 +1,1 @@
+//! The znode tree: request to txn to apply, ACLs, quotas, watches, digests.

@@ -1,0 +1,1 @@
+//! Stateright models of ZAB and their command line.

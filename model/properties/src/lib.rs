@@ -1,0 +1,1 @@
+//! Properties of ZAB as pure functions over a view of the ensemble.

@@ -1,0 +1,1 @@
+//! The ZAB protocol core: a sans-IO state machine.
