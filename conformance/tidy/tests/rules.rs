@@ -1,0 +1,71 @@
+//! Rule IDs are real, cited, or excused.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+use tidy::rules::{Missing, cited, defined, exceptions, owed};
+
+#[test]
+fn every_cited_rule_exists() -> Result<()> {
+    let defined = defined()?;
+    let unknown: Vec<_> = cited()?
+        .into_iter()
+        .filter(|(id, _)| !defined.contains(id))
+        .map(|(id, c)| format!("{id} in {:?}", c.code.union(&c.test).collect::<Vec<_>>()))
+        .collect();
+    assert!(
+        unknown.is_empty(),
+        "cited but not in specs/:\n{}",
+        unknown.join("\n")
+    );
+    Ok(())
+}
+
+#[test]
+fn every_rule_is_cited_by_code_and_test_or_excused() -> Result<()> {
+    let (cited, exceptions) = (cited()?, exceptions()?);
+    let mut wrong = Vec::new();
+    for id in owed()? {
+        let (code, test) = cited
+            .get(&id)
+            .map_or((false, false), |c| (!c.code.is_empty(), !c.test.is_empty()));
+        let excused = |side: Missing| {
+            exceptions
+                .iter()
+                .any(|e| e.covers(&id) && (e.missing == side || e.missing == Missing::Both))
+        };
+        if !code && !excused(Missing::Code) {
+            wrong.push(format!("{id}: no code cites it"));
+        }
+        if !test && !excused(Missing::Test) {
+            wrong.push(format!("{id}: no test cites it"));
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "cite these, or excuse them in specs/exceptions.toml:\n{}",
+        wrong.join("\n")
+    );
+    Ok(())
+}
+
+#[test]
+fn exceptions_are_needed_and_have_reasons() -> Result<()> {
+    let (cited, owed) = (cited()?, owed()?);
+    let both: BTreeSet<_> = cited
+        .iter()
+        .filter(|(_, c)| !c.code.is_empty() && !c.test.is_empty())
+        .map(|(id, _)| id)
+        .collect();
+    for exception in exceptions()? {
+        assert!(exception.reason.len() >= 15, "{}: say why", exception.id);
+        let covered: Vec<_> = owed.iter().filter(|id| exception.covers(id)).collect();
+        assert!(!covered.is_empty(), "{} covers no rule", exception.id);
+        assert!(
+            covered.iter().any(|id| !both.contains(id)),
+            "{} is stale: all it covers is cited",
+            exception.id
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,29 @@
+# Short names for what the scripts and cargo do. Nothing needs `just`.
+
+# Everything CI runs.
+check:
+    bash check.sh
+
+# Three servers on loopback.
+ensemble *args:
+    cargo run --release --locked --bin vivarium -- ensemble {{args}}
+
+# The checker at its per-push bounds.
+model-quick:
+    cargo test -p zab-checker --locked
+
+# Longer bounds; results go to model/README.md.
+model-deep:
+    bash model/checker/deep.sh
+
+# One seed of the simulator.
+sim seed:
+    cargo run --release --locked -p zk-sim -- replay {{seed}}
+
+# The conformance suite against a server.
+conform target profile="3.9.5":
+    cargo run --release --locked -p zk-conformance -- run --servers {{target}} --profile {{profile}}
+
+# Benches.
+bench:
+    cargo bench -p zk-bench
