@@ -1,0 +1,183 @@
+//! What an operator chose, as plain values with units. Parsing and defaults of
+//! zoo.cfg live in `zk-server`; `Default` here is ZooKeeper's.
+
+use std::collections::BTreeSet;
+
+/// Limits and switches that the node itself obeys.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub server_id: u8,
+    pub tick_time_ms: u32,
+    /// Resolved: two ticks unless configured (CP-CON-07).
+    pub min_session_timeout_ms: i32,
+    /// Resolved: twenty ticks unless configured.
+    pub max_session_timeout_ms: i32,
+    /// `jute.maxbuffer`: the longest frame a client may send, bytes.
+    pub max_frame_bytes: usize,
+    /// A connection must complete its first frame within this time.
+    pub first_frame_ms: u32,
+    /// 0 = no limit.
+    pub max_client_connections_per_address: u32,
+    /// 0 = no limit.
+    pub max_connections: u32,
+    pub global_outstanding_limit: u32,
+    pub local_sessions: bool,
+    pub local_sessions_upgrading: bool,
+    pub four_letter_words: Words,
+    pub throttle: Throttle,
+    pub connection_tokens: ConnectionTokens,
+    /// `largeRequestThreshold` in bytes; None = off.
+    pub large_request_threshold_bytes: Option<usize>,
+    pub large_request_max_bytes: usize,
+    pub super_digest: Option<String>,
+    pub digest_auth: bool,
+    pub digest_algorithm: DigestAlgorithm,
+    pub skip_acl: bool,
+    /// The serving server checks ACLs before it takes a write (CP-ACL-31).
+    pub eager_acl_check: bool,
+    pub enforce_quota: bool,
+    pub extended_types: bool,
+    pub emulate_353_ttl_nodes: bool,
+    pub close_session_txn: bool,
+    /// Append the tree's digest to each txn.
+    pub digest: bool,
+    pub enforced_auth_schemes: Option<Vec<String>>,
+    pub container: ContainerTimer,
+    /// A snapshot after a number of txns in (snap_count / 2, snap_count].
+    pub snap_count: u32,
+    /// The same by bytes of log; None = off.
+    pub snap_size_limit_bytes: Option<u64>,
+    /// Recent txns kept in memory for learners.
+    pub commit_log_count: u32,
+    pub reconfig: bool,
+    pub read_only_mode: bool,
+}
+
+/// `4lw.commands.whitelist`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Words {
+    All,
+    Only(BTreeSet<String>),
+}
+
+/// The request throttler (CP-THR-03..05).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Throttle {
+    /// 0 = off.
+    pub max_requests: u32,
+    pub stall_ms: u32,
+    pub drop_stale: bool,
+    pub stale_connection_check: bool,
+    pub stale_latency_check: bool,
+    /// 0 = off.
+    pub throttled_op_wait_ms: u32,
+}
+
+/// The connection throttle (CP-THR-06).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ConnectionTokens {
+    /// 0 = off.
+    pub tokens: u32,
+    pub fill_count: u32,
+    pub fill_time_ms: u32,
+    /// None = never drop at random.
+    pub freeze_time_ms: Option<u32>,
+    pub drop_increase: f64,
+    pub drop_decrease: f64,
+    pub decrease_ratio: f64,
+    pub weighted: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DigestAlgorithm {
+    Sha1,
+    Sha256,
+    Sha512,
+}
+
+/// When unused container and TTL nodes go (CP-EPH-20..22).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ContainerTimer {
+    pub check_interval_ms: u32,
+    pub max_per_minute: u32,
+    /// 0 = a container that never had a child stays.
+    pub max_never_used_ms: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            server_id: 1,
+            tick_time_ms: 3000,
+            min_session_timeout_ms: 6000,
+            max_session_timeout_ms: 60_000,
+            max_frame_bytes: 0xf_ffff,
+            first_frame_ms: 10_000,
+            max_client_connections_per_address: 60,
+            max_connections: 0,
+            global_outstanding_limit: 1000,
+            local_sessions: false,
+            local_sessions_upgrading: false,
+            four_letter_words: Words::Only(BTreeSet::new()),
+            throttle: Throttle::default(),
+            connection_tokens: ConnectionTokens::default(),
+            large_request_threshold_bytes: None,
+            large_request_max_bytes: 100 << 20,
+            super_digest: None,
+            digest_auth: true,
+            digest_algorithm: DigestAlgorithm::Sha1,
+            skip_acl: false,
+            eager_acl_check: false,
+            enforce_quota: false,
+            extended_types: false,
+            emulate_353_ttl_nodes: false,
+            close_session_txn: true,
+            digest: true,
+            enforced_auth_schemes: None,
+            container: ContainerTimer::default(),
+            snap_count: 100_000,
+            snap_size_limit_bytes: Some(4 << 30),
+            commit_log_count: 500,
+            reconfig: false,
+            read_only_mode: false,
+        }
+    }
+}
+
+impl Default for Throttle {
+    fn default() -> Self {
+        Self {
+            max_requests: 0,
+            stall_ms: 100,
+            drop_stale: true,
+            stale_connection_check: true,
+            stale_latency_check: false,
+            throttled_op_wait_ms: 0,
+        }
+    }
+}
+
+impl Default for ConnectionTokens {
+    fn default() -> Self {
+        Self {
+            tokens: 0,
+            fill_count: 1,
+            fill_time_ms: 1,
+            freeze_time_ms: None,
+            drop_increase: 0.02,
+            drop_decrease: 0.002,
+            decrease_ratio: 0.0,
+            weighted: false,
+        }
+    }
+}
+
+impl Default for ContainerTimer {
+    fn default() -> Self {
+        Self {
+            check_interval_ms: 60_000,
+            max_per_minute: 10_000,
+            max_never_used_ms: 0,
+        }
+    }
+}
