@@ -125,7 +125,7 @@ impl<T> Durable<T> {
 
     /// A directory with nothing in it, which may once have held something.
     #[must_use]
-    pub const fn wiped() -> Self {
+    pub fn wiped() -> Self {
         Self {
             trusted: false,
             ..Self::empty()
