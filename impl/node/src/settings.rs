@@ -14,6 +14,8 @@ pub struct Settings {
     pub max_session_timeout_ms: i32,
     /// `jute.maxbuffer`: the longest frame a client may send, bytes.
     pub max_frame_bytes: usize,
+    /// What a string or buffer inside a record may add to `max_frame_bytes` (CP-JUT-10).
+    pub max_frame_extra_bytes: usize,
     /// A connection must complete its first frame within this time.
     pub first_frame_ms: u32,
     /// 0 = no limit.
@@ -29,7 +31,7 @@ pub struct Settings {
     /// `largeRequestThreshold` in bytes; None = off.
     pub large_request_threshold_bytes: Option<usize>,
     pub large_request_max_bytes: usize,
-    pub super_digest: Option<String>,
+    pub super_digest: Option<Secret>,
     pub digest_auth: bool,
     pub digest_algorithm: DigestAlgorithm,
     pub skip_acl: bool,
@@ -42,6 +44,8 @@ pub struct Settings {
     /// Append the tree's digest to each txn.
     pub digest: bool,
     pub enforced_auth_schemes: Option<Vec<String>>,
+    /// Names that the `ensemble` scheme lets in; None = no such provider (CP-AUTH-08).
+    pub ensemble_auth_names: Option<Vec<String>>,
     pub container: ContainerTimer,
     /// A snapshot after a number of txns in (snap_count / 2, snap_count].
     pub snap_count: u32,
@@ -51,6 +55,29 @@ pub struct Settings {
     pub commit_log_count: u32,
     pub reconfig: bool,
     pub read_only_mode: bool,
+}
+
+/// Text that no log, error or dump may show.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+// spec: FT-ADM-06. A derived Debug would put the secret in the first trace that prints the settings.
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(hidden)")
+    }
 }
 
 /// `4lw.commands.whitelist`.
@@ -86,6 +113,10 @@ pub struct ConnectionTokens {
     pub drop_decrease: f64,
     pub decrease_ratio: f64,
     pub weighted: bool,
+    /// Tokens of a new global, a resumed and a new local session, when weighted.
+    pub global_weight: u32,
+    pub renew_weight: u32,
+    pub local_weight: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,6 +143,7 @@ impl Default for Settings {
             min_session_timeout_ms: 6000,
             max_session_timeout_ms: 60_000,
             max_frame_bytes: 0xf_ffff,
+            max_frame_extra_bytes: 0xf_ffff,
             first_frame_ms: 10_000,
             max_client_connections_per_address: 60,
             max_connections: 0,
@@ -134,6 +166,7 @@ impl Default for Settings {
             close_session_txn: true,
             digest: true,
             enforced_auth_schemes: None,
+            ensemble_auth_names: None,
             container: ContainerTimer::default(),
             snap_count: 100_000,
             snap_size_limit_bytes: Some(4 << 30),
@@ -168,6 +201,9 @@ impl Default for ConnectionTokens {
             drop_decrease: 0.002,
             decrease_ratio: 0.0,
             weighted: false,
+            global_weight: 3,
+            renew_weight: 2,
+            local_weight: 1,
         }
     }
 }

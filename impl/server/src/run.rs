@@ -17,10 +17,18 @@ pub struct ServerConfig {
     pub data_dir: PathBuf,
     /// The folder that holds `version-2` with the txn logs.
     pub data_log_dir: PathBuf,
+    /// Threads that serve clients; 0 = one a core.
+    pub worker_threads: usize,
     /// Bytes by which a log segment is filled ahead.
     pub log_prealloc_bytes: u64,
     /// Roll the log at this size; None = only at snapshots.
     pub log_size_limit_bytes: Option<u64>,
+    pub batching: Batching,
+    /// A slower sync is logged.
+    pub fsync_warning_ms: u32,
+    pub snapshot_compression: SnapshotCompression,
+    /// Snapshots end with the last zxid, as 3.9 writes them.
+    pub serialize_last_zxid: bool,
     pub purge_retain: u32,
     /// None = never purge.
     pub purge_interval_hours: Option<u32>,
@@ -30,6 +38,24 @@ pub struct ServerConfig {
     pub autocreate: Option<bool>,
     /// None = standalone.
     pub quorum: Option<QuorumConfig>,
+}
+
+/// When the log thread stops collecting and syncs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Batching {
+    /// How long a batch may wait for company.
+    pub flush_delay_ms: u32,
+    /// A batch is synced when nothing more came for this long.
+    pub max_poll_ms: u32,
+    pub max_requests: u32,
+}
+
+/// How new snapshots are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SnapshotCompression {
+    None,
+    Gzip,
+    Snappy,
 }
 
 /// A member's view of its ensemble.
@@ -48,6 +74,32 @@ pub struct QuorumConfig {
     /// The wait for better votes at the end of an election.
     pub finalize_wait_ms: u32,
     pub leader_serves: bool,
+    /// zxid of the reconfiguration that made this membership; 0 at first.
+    pub version: i64,
+    /// One member alone may be a standalone server.
+    pub standalone_enabled: bool,
+    /// Ticks to connect to a leader; 0 = `init_limit_ticks`.
+    pub connect_limit_ticks: u32,
+    /// For the election port's greeting; None = the sync limit.
+    pub handshake_timeout_ms: Option<u32>,
+    /// 0 = without end.
+    pub election_bind_retries: u32,
+    pub min_notification_ms: u32,
+    pub max_notification_ms: u32,
+    pub leader_connect_retry_ms: u32,
+    pub observer_reconnect_delay_ms: u32,
+    pub observer_election_delay_ms: u32,
+    /// Observers keep a log and snapshots.
+    pub observer_sync: bool,
+    /// Followers feed observers on this port.
+    pub observer_master_port: Option<u16>,
+    pub max_concurrent_snaps: u32,
+    pub max_concurrent_diffs: u32,
+    /// None = the init limit.
+    pub max_epoch_wait_ms: Option<u32>,
+    pub election_keep_alive: bool,
+    /// Look for the address that answers, when a member has several.
+    pub reachability_timeout_ms: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +115,8 @@ pub struct PeerConfig {
     pub host: String,
     pub quorum_port: u16,
     pub election_port: u16,
+    /// Further addresses of the same member (`multiAddress.enabled`): host, quorum and election port.
+    pub more: Vec<(String, u16, u16)>,
     pub role: PeerRole,
     /// Host and port of the client part, if the line has one.
     pub client: Option<(String, u16)>,
