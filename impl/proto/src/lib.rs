@@ -1,4 +1,4 @@
-//! ZooKeeper's bytes: jute records, client frames, transactions, log and snapshot records.
+//! ZooKeeper's bytes: jute records, client frames, quorum packets, transactions, log and snapshot records.
 //!
 //! Pure translation between bytes and types. Decoders borrow from their input, check every length
 //! against the bytes that are there before they allocate, and never panic; encoders append to a
@@ -25,6 +25,7 @@ pub mod log;
 pub mod mode;
 pub mod multi;
 pub mod op;
+pub mod quorum;
 pub mod request;
 pub mod response;
 pub mod session;
