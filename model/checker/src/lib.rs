@@ -1,1 +1,13 @@
-//! Stateright models of ZAB and their command line.
+//! Stateright models of ZAB around the core that ships, the controller that runs them, and the mutants that they catch.
+//!
+//! - [`run`]: searches a [`run::Subject`], knows complete from cut, shortens and stores counterexamples;
+//! - [`clients`]: GC, the client model over an abstract atomic log;
+//! - `zab-checker` (main.rs, cli.rs): the command line; nothing else here does I/O.
+
+pub mod catalogue;
+pub mod cli;
+pub mod clients;
+pub mod counterexample;
+pub mod run;
+pub mod setup;
+pub mod walk;

@@ -1,1 +1,25 @@
 //! Properties of ZAB as pure functions over a view of the ensemble.
+//!
+//! A host (the checker, the simulator, the trace validator) builds a [`View`] of its servers and keeps [`Ghosts`],
+//! the history that no server keeps itself. A property is one file and says one thing about them:
+//! - [`safety`]: S1-S26, over views and over the [`Fact`]s of a step;
+//! - [`election`]: F1-F6, over the votes of fast leader election;
+//! - [`client`]: K1-K10, over what clients asked and were told;
+//! - [`sometimes`]: R1-R29, the situations that must be reached for the rest to mean anything.
+//!
+//! Nothing here knows how the states are produced: no search, no clock, no I/O.
+#![no_std]
+
+extern crate alloc;
+
+pub mod client;
+pub mod election;
+mod ghosts;
+mod invariant;
+pub mod safety;
+pub mod sometimes;
+mod view;
+
+pub use ghosts::{Established, Ghosts, Primary};
+pub use invariant::{Fact, IdSet, Invariant, Removal};
+pub use view::{Phase, Role, ServerView, Txn, Value, View, is_prefix, related};

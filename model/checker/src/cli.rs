@@ -1,0 +1,176 @@
+//! The command line. JSON goes to standard output and is alone there; progress and tables for people go to standard error
+//! with `--json`, else tables go to standard output.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+
+use crate::setup::Bounds;
+
+mod check;
+mod mutants;
+mod progress;
+mod replay;
+mod simulate;
+
+/// Explores the ZAB core exhaustively and proves that the exploration would notice a bug.
+#[derive(Debug, Parser)]
+#[command(name = "zab-checker", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Names the configurations, mutants and properties.
+    List,
+    /// Explores a configuration completely, or says where it was cut.
+    Check {
+        name: String,
+        /// elections,txns,crashes,breaks (GC: -,-,expiries,breaks)
+        #[arg(long)]
+        bounds: Option<Bounds>,
+        #[arg(long)]
+        servers: Option<u8>,
+        /// Make it a mutant.
+        #[arg(long)]
+        mutant: Option<String>,
+        #[arg(long)]
+        json: bool,
+        #[arg(long, default_value_t = 1)]
+        threads: usize,
+        /// Give up after so many seconds.
+        #[arg(long)]
+        seconds: Option<u64>,
+        /// Give up after so many generated states.
+        #[arg(long)]
+        states: Option<usize>,
+        /// Without symmetry reduction.
+        #[arg(long)]
+        no_symmetry: bool,
+        /// Where to write a counterexample.
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
+    /// Searches each mutant until a violation of its property; fails when one survives.
+    Mutants {
+        ids: Vec<String>,
+        #[arg(long)]
+        json: bool,
+        /// Replay the stored counterexamples in this folder instead of searching, where there is one.
+        #[arg(long)]
+        replay: Option<PathBuf>,
+        /// Store counterexamples in this folder.
+        #[arg(long)]
+        store: Option<PathBuf>,
+    },
+    /// Walks at random with rare faults, beyond the bounds that can be exhausted.
+    Simulate {
+        name: String,
+        #[arg(long)]
+        seed: u64,
+        #[arg(long)]
+        steps: usize,
+        #[arg(long)]
+        bounds: Option<Bounds>,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Replays a stored counterexample and tells it step by step.
+    Replay { counterexample: PathBuf },
+    /// Serves stateright's Explorer: a configuration, or a stored counterexample.
+    Explore {
+        name: String,
+        #[arg(long, default_value = "127.0.0.1:3000")]
+        addr: String,
+    },
+}
+
+/// What a command reports: whether all is well.
+type Verdict = anyhow::Result<bool>;
+
+/// Runs the command line; the answer decides the exit status.
+pub fn run() -> Verdict {
+    match Cli::parse().command {
+        Command::List => list(),
+        Command::Check {
+            name,
+            bounds,
+            servers,
+            mutant,
+            json,
+            threads,
+            seconds,
+            states,
+            no_symmetry,
+            out,
+        } => {
+            let mut setup = check::setup_of(&name)?;
+            setup.bounds = bounds.unwrap_or(setup.bounds);
+            setup.servers = servers.unwrap_or(setup.servers);
+            if let Some(mutant) = mutant {
+                setup.mutant = Some(mutant);
+            }
+            let limits = crate::run::Limits {
+                time: seconds.map_or(Duration::from_secs(7 * 24 * 3600), Duration::from_secs),
+                states: states.unwrap_or(usize::MAX),
+                threads,
+                symmetry: !no_symmetry,
+            };
+            check::check(&name, setup, &limits, json, out.as_deref())
+        }
+        Command::Mutants {
+            ids,
+            json,
+            replay,
+            store,
+        } => mutants::mutants(&ids, json, replay.as_deref(), store.as_deref()),
+        Command::Simulate {
+            name,
+            seed,
+            steps,
+            bounds,
+            json,
+        } => simulate::simulate(&name, seed, steps, bounds, json),
+        Command::Replay { counterexample } => replay::replay(&counterexample),
+        Command::Explore { name, addr } => replay::explore(Path::new(&name), &name, &addr),
+    }
+}
+
+fn list() -> Verdict {
+    println!("Configurations:");
+    for named in crate::catalogue::named() {
+        println!(
+            "  {:<12} {} [{}]",
+            named.name, named.about, named.setup.bounds
+        );
+    }
+    println!("Mutants:");
+    for mutant in crate::catalogue::mutants() {
+        println!(
+            "  {:<4} violates {:<4} {}",
+            mutant.id, mutant.property, mutant.about
+        );
+    }
+    println!("Properties:");
+    for (id, statement) in properties() {
+        println!("  {id:<4} {statement}");
+    }
+    Ok(true)
+}
+
+/// All properties with their statements.
+pub(crate) fn properties() -> Vec<(&'static str, &'static str)> {
+    let safety = zab_properties::safety::all::<u8>()
+        .into_iter()
+        .map(|it| (it.id, it.statement));
+    let election = zab_properties::election::all()
+        .into_iter()
+        .map(|it| (it.id, it.statement));
+    let client = zab_properties::client::all()
+        .into_iter()
+        .map(|it| (it.id, it.statement));
+    safety.chain(election).chain(client).collect()
+}

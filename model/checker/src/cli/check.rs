@@ -1,0 +1,181 @@
+//! `check`: one configuration, and everything that a run must print (zab-model section 13).
+
+use std::path::Path;
+
+use anyhow::Context;
+use serde_json::json;
+use zab_properties::IdSet;
+use zab_properties::sometimes::Situation;
+
+use super::{Verdict, progress};
+use crate::catalogue::{self, Job};
+use crate::counterexample::Counterexample;
+use crate::run::{Limits, Outcome, Subject, Violation, search, shrink};
+use crate::setup::Setup;
+
+pub(super) fn setup_of(name: &str) -> anyhow::Result<Setup> {
+    let named = catalogue::named()
+        .into_iter()
+        .find(|it| it.name.eq_ignore_ascii_case(name));
+    named
+        .map(|it| it.setup)
+        .with_context(|| format!("{name}: no such configuration; see `zab-checker list`"))
+}
+
+pub(super) fn check(
+    name: &str,
+    setup: Setup,
+    limits: &Limits,
+    json: bool,
+    out: Option<&Path>,
+) -> Verdict {
+    let job = Check {
+        name,
+        setup: &setup,
+        limits,
+        json,
+        out,
+    };
+    catalogue::with(&setup, job)?
+}
+
+struct Check<'a> {
+    name: &'a str,
+    setup: &'a Setup,
+    limits: &'a Limits,
+    json: bool,
+    out: Option<&'a Path>,
+}
+
+impl Job for Check<'_> {
+    type Output = Verdict;
+
+    fn run<S: Subject>(self, subject: S) -> Verdict {
+        let bar = progress::line(self.name);
+        let mut outcome = search(&subject, self.limits, &|unique, depth| {
+            progress::show(&bar, unique, depth)
+        });
+        bar.finish_and_clear();
+        outcome.peak_memory_mb = progress::peak_memory_mb();
+        outcome.violation = outcome.violation.map(|found| shrink(&subject, found));
+        let stored = outcome
+            .violation
+            .as_ref()
+            .map(|it| Counterexample::new(self.setup.clone(), it))
+            .transpose()?;
+        if let (Some(path), Some(stored)) = (self.out, &stored) {
+            std::fs::write(path, serde_json::to_string_pretty(stored)?)?;
+        }
+        if self.json {
+            println!(
+                "{}",
+                serde_json::to_string(&as_json(self.name, self.setup, &outcome, stored.as_ref()))?
+            );
+        } else {
+            print_outcome(self.name, self.setup, &outcome);
+            if let Some(found) = &outcome.violation {
+                tell(&subject, found);
+            }
+        }
+        Ok(outcome.is_verified())
+    }
+}
+
+fn as_json<A>(
+    name: &str,
+    setup: &Setup,
+    outcome: &Outcome<A>,
+    counterexample: Option<&Counterexample>,
+) -> serde_json::Value {
+    json!({
+        "name": name,
+        "setup": setup,
+        "extent": outcome.extent,
+        "verified": outcome.is_verified(),
+        "unique": outcome.unique,
+        "generated": outcome.generated,
+        "depth": outcome.depth,
+        "seconds": outcome.seconds,
+        "states_per_second": outcome.unique as f64 / outcome.seconds.max(0.001),
+        "peak_memory_mb": outcome.peak_memory_mb,
+        "collision_probability": outcome.collision_probability(),
+        "reached": ids(outcome.reached),
+        "missing": ids(outcome.missing),
+        "violated": outcome.violation.as_ref().map(|it| &it.properties),
+        "counterexample": counterexample,
+    })
+}
+
+fn ids(set: IdSet) -> Vec<String> {
+    set.iter().map(|number| format!("R{number}")).collect()
+}
+
+fn print_outcome<A>(name: &str, setup: &Setup, outcome: &Outcome<A>) {
+    println!(
+        "{name}: {:?}, {} servers, bounds {} (elections,txns,crashes,breaks), timeouts {}, wipes {}",
+        setup.granularity, setup.servers, setup.bounds, setup.timeouts, setup.wipes
+    );
+    println!(
+        "  disk {}, links {}, oracle {}, window {}, mutant {}",
+        if setup.queued_disk {
+            "queued"
+        } else {
+            "atomic"
+        },
+        if setup.half_open {
+            "half-open"
+        } else {
+            "closed at once"
+        },
+        if setup.any_leader { "any" } else { "best" },
+        setup.window,
+        setup.mutant.as_deref().unwrap_or("none"),
+    );
+    println!(
+        "  {:?}: {} generated, {} unique, depth {}, {:.1} s, {:.0} unique/s, {} MiB, P(collision) {:.1e}",
+        outcome.extent,
+        outcome.generated,
+        outcome.unique,
+        outcome.depth,
+        outcome.seconds,
+        outcome.unique as f64 / outcome.seconds.max(0.001),
+        outcome
+            .peak_memory_mb
+            .map_or("?".to_owned(), |it| it.to_string()),
+        outcome.collision_probability(),
+    );
+    println!("  reached: {}", ids(outcome.reached).join(" "));
+    for situation in Situation::ALL
+        .iter()
+        .filter(|it| outcome.missing.contains(it.number()))
+    {
+        println!(
+            "  NEVER REACHED R{}: {}",
+            situation.number(),
+            situation.name()
+        );
+    }
+    match &outcome.violation {
+        Some(found) => println!(
+            "  VIOLATED {} after {} steps",
+            found.properties.join(" "),
+            found.actions.len()
+        ),
+        None if outcome.is_verified() => println!("  verified within these bounds"),
+        None => println!("  nothing violated; not verified"),
+    }
+}
+
+/// Tells a path, one step after the other.
+pub(super) fn tell<S: Subject>(subject: &S, found: &Violation<S::Action>) {
+    let states = crate::run::follow(subject, found.start, &found.actions).unwrap_or_default();
+    for (number, (pair, action)) in states.windows(2).zip(&found.actions).enumerate() {
+        println!(
+            "{:>4}  {}",
+            number + 1,
+            subject
+                .say_step(&pair[0], action, &pair[1])
+                .replace('\n', "\n      ")
+        );
+    }
+}

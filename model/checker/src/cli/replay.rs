@@ -1,0 +1,68 @@
+//! `replay` tells a stored counterexample; `explore` serves one, or a configuration, to a browser.
+
+use std::path::Path;
+
+use stateright::Model;
+
+use super::{Verdict, check};
+use crate::catalogue::{self, Job};
+use crate::counterexample::Counterexample;
+use crate::run::{Leash, Subject, Violation};
+
+pub(super) fn replay(path: &Path) -> Verdict {
+    let counterexample = load(path)?;
+    let setup = counterexample.setup.clone();
+    catalogue::with(
+        &setup,
+        Tell {
+            counterexample: &counterexample,
+        },
+    )?
+}
+
+fn load(path: &Path) -> anyhow::Result<Counterexample> {
+    Ok(serde_json::from_str(&std::fs::read_to_string(path)?)?)
+}
+
+struct Tell<'a> {
+    counterexample: &'a Counterexample,
+}
+
+impl Job for Tell<'_> {
+    type Output = Verdict;
+
+    fn run<S: Subject>(self, subject: S) -> Verdict {
+        let replay = self.counterexample.replay(&subject)?;
+        let found = Violation {
+            start: self.counterexample.start,
+            actions: replay.actions,
+            properties: replay.violated,
+        };
+        check::tell(&subject, &found);
+        println!("violates {}", found.properties.join(" "));
+        Ok(self.counterexample.still_violates(&found.properties))
+    }
+}
+
+pub(super) fn explore(path: &Path, name: &str, addr: &str) -> Verdict {
+    let setup = if path.exists() {
+        load(path)?.setup
+    } else {
+        check::setup_of(name)?
+    };
+    catalogue::with(&setup, Serve { addr })?;
+    Ok(true)
+}
+
+struct Serve<'a> {
+    addr: &'a str,
+}
+
+impl Job for Serve<'_> {
+    type Output = ();
+
+    fn run<S: Subject>(self, subject: S) {
+        eprintln!("Explorer at http://{}", self.addr);
+        Leash::new(subject).checker().serve(self.addr);
+    }
+}

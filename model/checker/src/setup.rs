@@ -1,0 +1,121 @@
+//! Everything that decides what a run explores: granularity, bounds, environment, mutant, and which properties judge it.
+//! Stored beside each counterexample, so that it replays.
+
+use serde::{Deserialize, Serialize};
+
+/// The granularities of zab-model section 6.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Granularity {
+    /// Oracle election fused with discovery.
+    G0,
+    /// Oracle election, real discovery, synchronisation and broadcast.
+    G1,
+    /// Real election alone.
+    G2,
+    /// All real; for simulation.
+    G3,
+    /// The client model.
+    GC,
+}
+
+/// How often the environment may do what it does. For GC: operations of a client as `txns`, expiries as `crashes`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bounds {
+    pub elections: u8,
+    pub txns: u8,
+    pub crashes: u8,
+    pub breaks: u8,
+}
+
+impl Bounds {
+    pub const fn new(elections: u8, txns: u8, crashes: u8, breaks: u8) -> Self {
+        Self {
+            elections,
+            txns,
+            crashes,
+            breaks,
+        }
+    }
+}
+
+/// `2,1,1,1`: elections, txns, crashes, breaks.
+impl std::str::FromStr for Bounds {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let numbers: Result<Vec<u8>, _> = text.split(',').map(|part| part.trim().parse()).collect();
+        match numbers.as_deref() {
+            Ok([elections, txns, crashes, breaks]) => {
+                Ok(Self::new(*elections, *txns, *crashes, *breaks))
+            }
+            _ => Err(format!(
+                "{text}: four numbers wanted: elections,txns,crashes,breaks"
+            )),
+        }
+    }
+}
+
+impl std::fmt::Display for Bounds {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{},{},{},{}",
+            self.elections, self.txns, self.crashes, self.breaks
+        )
+    }
+}
+
+/// One configuration of the checker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Setup {
+    pub granularity: Granularity,
+    pub servers: u8,
+    pub bounds: Bounds,
+    /// Timers that may fire although nothing is lost.
+    pub timeouts: u8,
+    /// Data directories that may be wiped.
+    pub wipes: u8,
+    /// Writes wait in the disk's queue, and crashes fall between them; else each is done when it is asked for.
+    pub queued_disk: bool,
+    /// The two ends of a broken link learn of it one after the other.
+    pub half_open: bool,
+    /// The oracle elects any member of a quorum; else one of the most recent.
+    pub any_leader: bool,
+    /// How many committed transactions stay in memory for DIFF; small makes SNAP frequent.
+    pub window: usize,
+    /// The last counter of an epoch.
+    pub counter_limit: u32,
+    /// All scripts of the client model instead of the quick ones.
+    pub all_scripts: bool,
+    pub mutant: Option<String>,
+    /// The only properties that judge; all if none is named.
+    pub judged: Vec<String>,
+}
+
+impl Setup {
+    pub fn new(granularity: Granularity, bounds: Bounds) -> Self {
+        Self {
+            granularity,
+            servers: 3,
+            bounds,
+            timeouts: 0,
+            wipes: 0,
+            queued_disk: true,
+            half_open: true,
+            any_leader: true,
+            window: 500,
+            counter_limit: u32::MAX,
+            all_scripts: false,
+            mutant: None,
+            judged: Vec::new(),
+        }
+    }
+
+    /// The same with a mutant, judged by the property that it must violate.
+    #[must_use]
+    pub fn mutated(mut self, mutant: &str, property: &str) -> Self {
+        self.mutant = Some(mutant.to_owned());
+        self.judged = vec![property.to_owned()];
+        self
+    }
+}

@@ -1,0 +1,21 @@
+//! K6, single owner: A session has one owner at a time, and nothing that comes through another server than its owner takes effect.
+
+use super::{ClientInvariant, History};
+
+// spec: K6. single owner.
+pub(super) fn invariant() -> ClientInvariant {
+    ClientInvariant {
+        number: 6,
+        id: "K6",
+        name: "single owner",
+        statement: "A session has one owner at a time, and nothing that comes through another server than its owner takes effect.",
+        holds,
+    }
+}
+
+fn holds(history: &History) -> bool {
+    history
+        .log
+        .iter()
+        .all(|entry| entry.xid.is_none() || entry.via == entry.owner)
+}
