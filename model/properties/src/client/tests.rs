@@ -4,14 +4,31 @@ use alloc::vec::Vec;
 use super::{Answer, Call, Entry, History, Node, Replica, Request, Told, Verdict, all};
 
 fn node(value: u8, version: u32, changed: u32) -> Node {
-    Node { value, version, changed, owner: None }
+    Node {
+        value,
+        version,
+        changed,
+        owner: None,
+    }
 }
 
 /// Two sessions on two replicas: session 0 sets X once, session 1 syncs and reads it with a watch, 0 sets it again.
 fn good() -> History {
-    let initial = [(0, node(0, 0, 0)), (1, node(0, 0, 0))].into_iter().collect();
-    let set = |version| Request::Set { key: 0, value: 5, version: Some(version) };
-    let call = |session, xid, request, after, answer| Call { session, xid, request, after, answer: Some(answer) };
+    let initial = [(0, node(0, 0, 0)), (1, node(0, 0, 0))]
+        .into_iter()
+        .collect();
+    let set = |version| Request::Set {
+        key: 0,
+        value: 5,
+        version: Some(version),
+    };
+    let call = |session, xid, request, after, answer| Call {
+        session,
+        xid,
+        request,
+        after,
+        answer: Some(answer),
+    };
     let entry = |xid, version, via| Entry {
         session: 0,
         xid: Some(xid),
@@ -21,21 +38,84 @@ fn good() -> History {
         owner: via,
         touched: true,
     };
-    let tree: super::Tree = [(0, node(5, 2, 2)), (1, node(0, 0, 0))].into_iter().collect();
+    let tree: super::Tree = [(0, node(5, 2, 2)), (1, node(0, 0, 0))]
+        .into_iter()
+        .collect();
     let replica = Replica { applied: 2, tree };
     History {
         initial,
         calls: vec![
-            call(0, 1, set(0), 0b000, Answer::Wrote { at: 1, verdict: Verdict::Done }),
+            call(
+                0,
+                1,
+                set(0),
+                0b000,
+                Answer::Wrote {
+                    at: 1,
+                    verdict: Verdict::Done,
+                },
+            ),
             call(1, 1, Request::Sync, 0b001, Answer::Synced { at: 1 }),
-            call(1, 2, Request::Read { key: 0, watch: true }, 0b011, Answer::Saw { at: 1, node: Some(node(5, 1, 1)) }),
-            call(0, 2, set(1), 0b111, Answer::Wrote { at: 2, verdict: Verdict::Done }),
-            call(0, 3, Request::Read { key: 0, watch: false }, 0b1111, Answer::Saw { at: 2, node: Some(node(5, 2, 2)) }),
-            call(1, 3, Request::Read { key: 0, watch: false }, 0b11111, Answer::Saw { at: 2, node: Some(node(5, 2, 2)) }),
+            call(
+                1,
+                2,
+                Request::Read {
+                    key: 0,
+                    watch: true,
+                },
+                0b011,
+                Answer::Saw {
+                    at: 1,
+                    node: Some(node(5, 1, 1)),
+                },
+            ),
+            call(
+                0,
+                2,
+                set(1),
+                0b111,
+                Answer::Wrote {
+                    at: 2,
+                    verdict: Verdict::Done,
+                },
+            ),
+            call(
+                0,
+                3,
+                Request::Read {
+                    key: 0,
+                    watch: false,
+                },
+                0b1111,
+                Answer::Saw {
+                    at: 2,
+                    node: Some(node(5, 2, 2)),
+                },
+            ),
+            call(
+                1,
+                3,
+                Request::Read {
+                    key: 0,
+                    watch: false,
+                },
+                0b11111,
+                Answer::Saw {
+                    at: 2,
+                    node: Some(node(5, 2, 2)),
+                },
+            ),
         ],
         log: vec![entry(1, 0, 0), entry(2, 1, 0)],
         told: [
-            (0, vec![Told::Reply { call: 0 }, Told::Reply { call: 3 }, Told::Reply { call: 4 }]),
+            (
+                0,
+                vec![
+                    Told::Reply { call: 0 },
+                    Told::Reply { call: 3 },
+                    Told::Reply { call: 4 },
+                ],
+            ),
             (
                 1,
                 vec![
@@ -55,7 +135,11 @@ fn good() -> History {
 fn spoiled(spoil: impl FnOnce(&mut History)) -> Vec<&'static str> {
     let mut history = good();
     spoil(&mut history);
-    all().into_iter().filter(|it| !(it.holds)(&history)).map(|it| it.id).collect()
+    all()
+        .into_iter()
+        .filter(|it| !(it.holds)(&history))
+        .map(|it| it.id)
+        .collect()
 }
 
 #[test]

@@ -6,15 +6,31 @@ use super::{Ballot, Heard, Poll, Turn, Voter, Won, all, violated};
 use crate::Role;
 
 fn ballot(leader: i64) -> Ballot {
-    Ballot { epoch: Epoch(1), zxid: Zxid::ZERO, leader: ServerId(leader) }
+    Ballot {
+        epoch: Epoch(1),
+        zxid: Zxid::ZERO,
+        leader: ServerId(leader),
+    }
 }
 
 fn voter(id: i64, role: Role) -> Voter {
-    Voter { id: ServerId(id), up: true, role, round: 1, ballot: ballot(3), epoch: None }
+    Voter {
+        id: ServerId(id),
+        up: true,
+        role,
+        round: 1,
+        ballot: ballot(3),
+        epoch: None,
+    }
 }
 
 fn heard(from: i64, role: Role, round: u64, leader: i64) -> Heard {
-    Heard { from: ServerId(from), role, round, ballot: ballot(leader) }
+    Heard {
+        from: ServerId(from),
+        role,
+        round,
+        ballot: ballot(leader),
+    }
 }
 
 fn voters() -> [Voter; 3] {
@@ -22,14 +38,29 @@ fn voters() -> [Voter; 3] {
 }
 
 fn judge(voters: &[Voter], won: &[Won], turn: &Turn<'_>) -> Vec<u8> {
-    let poll = Poll { voters, won, quorum: &|mask| mask.count_ones() >= 2 };
-    let broken = all().into_iter().filter(|it| it.state.is_some_and(|holds| !holds(&poll))).map(|it| it.number);
+    let poll = Poll {
+        voters,
+        won,
+        quorum: &|mask| mask.count_ones() >= 2,
+    };
+    let broken = all()
+        .into_iter()
+        .filter(|it| it.state.is_some_and(|holds| !holds(&poll)))
+        .map(|it| it.number);
     broken.chain(violated(&all(), &poll, turn).iter()).collect()
 }
 
 fn settle<'a>(heard: &'a [Heard], first: &'a [Ballot], faultless: bool) -> Turn<'a> {
     let role = Role::Following(ServerId(3));
-    Turn::Settled { server: ServerId(1), role, round: 1, ballot: ballot(3), heard, first, faultless }
+    Turn::Settled {
+        server: ServerId(1),
+        role,
+        round: 1,
+        ballot: ballot(3),
+        heard,
+        first,
+        faultless,
+    }
 }
 
 const FIRST: [i64; 3] = [1, 2, 3];
@@ -41,22 +72,39 @@ fn f1_needs_a_quorum_of_one_round_or_a_settled_ensemble() {
     let own = heard(1, Role::Looking, 1, 3);
     let enough = [own, heard(3, Role::Looking, 1, 3)];
     let old_round = [own, heard(3, Role::Looking, 0, 3)];
-    let joined = [own, heard(2, Role::Following(ServerId(3)), 7, 3), heard(3, Role::Leading, 7, 3)];
+    let joined = [
+        own,
+        heard(2, Role::Following(ServerId(3)), 7, 3),
+        heard(3, Role::Leading, 7, 3),
+    ];
     let leader_silent = [own, heard(2, Role::Following(ServerId(3)), 7, 3)];
     assert_eq!(judge(&voters(), &[], &settle(&enough, &first, true)), []);
     assert_eq!(judge(&voters(), &[], &settle(&joined, &first, true)), []);
-    assert_eq!(judge(&voters(), &[], &settle(&old_round, &first, true)), [1]);
-    assert_eq!(judge(&voters(), &[], &settle(&leader_silent, &first, true)), [1]);
+    assert_eq!(
+        judge(&voters(), &[], &settle(&old_round, &first, true)),
+        [1]
+    );
+    assert_eq!(
+        judge(&voters(), &[], &settle(&leader_silent, &first, true)),
+        [1]
+    );
 }
 
 // spec: F2.
 #[test]
 fn f2_votes_and_rounds_do_not_fall() {
     let before = voter(1, Role::Looking);
-    let worse = Voter { ballot: ballot(2), ..before };
+    let worse = Voter {
+        ballot: ballot(2),
+        ..before
+    };
     let next_round = Voter { round: 2, ..worse };
     let older = Voter { round: 0, ..before };
-    let turn = |after| Turn::Voted { before, after, newest_round_heard: 1 };
+    let turn = |after| Turn::Voted {
+        before,
+        after,
+        newest_round_heard: 1,
+    };
     assert_eq!(judge(&voters(), &[], &turn(next_round)), []);
     assert_eq!(judge(&voters(), &[], &turn(worse)), [2]);
     assert_eq!(judge(&voters(), &[], &turn(older)), [2]);
@@ -67,26 +115,51 @@ fn f2_votes_and_rounds_do_not_fall() {
 fn f3_the_elected_is_the_maximum_of_a_quorum() {
     let enough = [heard(1, Role::Looking, 1, 3), heard(2, Role::Looking, 1, 3)];
     let outvoted = [1, 4, 5].map(ballot);
-    assert_eq!(judge(&voters(), &[], &settle(&enough, &FIRST.map(ballot), true)), []);
-    assert_eq!(judge(&voters(), &[], &settle(&enough, &outvoted, true)), [3]);
-    assert_eq!(judge(&voters(), &[], &settle(&enough, &outvoted, false)), []);
+    assert_eq!(
+        judge(&voters(), &[], &settle(&enough, &FIRST.map(ballot), true)),
+        []
+    );
+    assert_eq!(
+        judge(&voters(), &[], &settle(&enough, &outvoted, true)),
+        [3]
+    );
+    assert_eq!(
+        judge(&voters(), &[], &settle(&enough, &outvoted, false)),
+        []
+    );
 }
 
 // spec: F4.
 #[test]
 fn f4_leaders_of_one_round_share_evidence() {
-    let won = |leader, evidence| Won { round: 1, leader: ServerId(leader), evidence };
-    let turn = Turn::Ended { role: Role::Leading, leader: ServerId(3) };
+    let won = |leader, evidence| Won {
+        round: 1,
+        leader: ServerId(leader),
+        evidence,
+    };
+    let turn = Turn::Ended {
+        role: Role::Leading,
+        leader: ServerId(3),
+    };
     assert_eq!(judge(&voters(), &[won(1, 0b011), won(3, 0b110)], &turn), []);
-    assert_eq!(judge(&voters(), &[won(1, 0b001), won(3, 0b110)], &turn), [4]);
+    assert_eq!(
+        judge(&voters(), &[won(1, 0b001), won(3, 0b110)], &turn),
+        [4]
+    );
 }
 
 // spec: F5.
 #[test]
 fn f5_a_settled_vote_names_leader_and_epoch() {
-    let turn = Turn::Ended { role: Role::Leading, leader: ServerId(3) };
+    let turn = Turn::Ended {
+        role: Role::Leading,
+        leader: ServerId(3),
+    };
     let mut voters = voters();
-    voters[0] = Voter { epoch: Some(Epoch(1)), ..voter(1, Role::Following(ServerId(3))) };
+    voters[0] = Voter {
+        epoch: Some(Epoch(1)),
+        ..voter(1, Role::Following(ServerId(3)))
+    };
     assert_eq!(judge(&voters, &[], &turn), []);
     voters[0].epoch = Some(Epoch(2));
     assert_eq!(judge(&voters, &[], &turn), [5]);
@@ -96,6 +169,26 @@ fn f5_a_settled_vote_names_leader_and_epoch() {
 #[test]
 fn f6_a_joiner_ends_as_follower() {
     let leader = ServerId(3);
-    assert_eq!(judge(&voters(), &[], &Turn::Ended { role: Role::Following(leader), leader }), []);
-    assert_eq!(judge(&voters(), &[], &Turn::Ended { role: Role::Looking, leader }), [6]);
+    assert_eq!(
+        judge(
+            &voters(),
+            &[],
+            &Turn::Ended {
+                role: Role::Following(leader),
+                leader
+            }
+        ),
+        []
+    );
+    assert_eq!(
+        judge(
+            &voters(),
+            &[],
+            &Turn::Ended {
+                role: Role::Looking,
+                leader
+            }
+        ),
+        [6]
+    );
 }

@@ -3,7 +3,9 @@ use alloc::vec::Vec;
 
 use zab::{Epoch, ServerId, Zxid};
 
-use crate::{Established, Fact, Ghosts, IdSet, Phase, Primary, Removal, Role, ServerView, Txn, View};
+use crate::{
+    Established, Fact, Ghosts, IdSet, Phase, Primary, Removal, Role, ServerView, Txn, View,
+};
 
 /// An ensemble that owns what views borrow: server 1 leads epoch 2, server 2 follows it, server 3 is down.
 #[derive(Clone)]
@@ -19,7 +21,10 @@ struct Sample {
 }
 
 fn txn(epoch: i64, counter: u32) -> Txn<u8> {
-    Txn { zxid: Zxid::new(Epoch(epoch), counter), value: (epoch * 10) as u8 + counter as u8 }
+    Txn {
+        zxid: Zxid::new(Epoch(epoch), counter),
+        value: (epoch * 10) as u8 + counter as u8,
+    }
 }
 
 impl Sample {
@@ -27,7 +32,12 @@ impl Sample {
         let history = vec![txn(1, 1), txn(2, 1), txn(2, 2)];
         let ghosts = Ghosts {
             primaries: vec![
-                Primary { epoch: Epoch(1), server: ServerId(3), txns: vec![txn(1, 1)], delivered_before: 0 },
+                Primary {
+                    epoch: Epoch(1),
+                    server: ServerId(3),
+                    txns: vec![txn(1, 1)],
+                    delivered_before: 0,
+                },
                 Primary {
                     epoch: Epoch(2),
                     server: ServerId(1),
@@ -37,16 +47,32 @@ impl Sample {
             ],
             decided: history[..2].to_vec(),
             established: vec![
-                Established { epoch: Epoch(1), leader: ServerId(3), initial: vec![] },
-                Established { epoch: Epoch(2), leader: ServerId(1), initial: vec![txn(1, 1)] },
+                Established {
+                    epoch: Epoch(1),
+                    leader: ServerId(3),
+                    initial: vec![],
+                },
+                Established {
+                    epoch: Epoch(2),
+                    leader: ServerId(1),
+                    initial: vec![txn(1, 1)],
+                },
             ],
             acked: vec![txn(1, 1)],
             promised: vec![],
             broken: IdSet::default(),
         };
         Self {
-            issued: [history.clone(), history[..2].to_vec(), history[..1].to_vec()],
-            durable: [history[..2].to_vec(), history[..2].to_vec(), history[..1].to_vec()],
+            issued: [
+                history.clone(),
+                history[..2].to_vec(),
+                history[..1].to_vec(),
+            ],
+            durable: [
+                history[..2].to_vec(),
+                history[..2].to_vec(),
+                history[..1].to_vec(),
+            ],
             delivered: [history[..2].to_vec(), history[..1].to_vec(), vec![]],
             roles: [Role::Leading, Role::Following(ServerId(1)), Role::Looking],
             epochs: [2, 2, 0],
@@ -73,19 +99,31 @@ impl Sample {
             })
             .collect();
         let quorum = |mask: u32| mask.count_ones() >= 2;
-        look(&View { servers: &servers, ghosts: &self.ghosts, quorum: &quorum })
+        look(&View {
+            servers: &servers,
+            ghosts: &self.ghosts,
+            quorum: &quorum,
+        })
     }
 
     fn violated(&self) -> Vec<&'static str> {
         let all = super::all::<u8>();
-        self.with(|view| all.iter().filter(|it| it.state.is_some_and(|holds| !holds(view))).map(|it| it.id).collect())
+        self.with(|view| {
+            all.iter()
+                .filter(|it| it.state.is_some_and(|holds| !holds(view)))
+                .map(|it| it.id)
+                .collect()
+        })
     }
 
     fn broken_by(&self, fact: &Fact<'_, u8>) -> Vec<&'static str> {
         let all = super::all::<u8>();
         let mut ghosts = self.ghosts.clone();
         self.with(|view| ghosts.observe(&all, view, fact));
-        all.iter().filter(|it| ghosts.broken.contains(it.number)).map(|it| it.id).collect()
+        all.iter()
+            .filter(|it| ghosts.broken.contains(it.number))
+            .map(|it| it.id)
+            .collect()
     }
 }
 
@@ -171,14 +209,40 @@ fn good_facts_break_nothing() {
     let server = ServerId(2);
     let (one, three) = (txn(1, 1), txn(2, 2));
     let good = [
-        Fact::Promised { server, epoch: Epoch(2) },
-        Fact::Adopted { server, epoch: Epoch(2) },
-        Fact::LogAcked { server, zxid: txn(2, 1).zxid },
-        Fact::NewLeaderAcked { server, epoch: Epoch(2) },
-        Fact::Reported { server, last: txn(2, 1).zxid },
-        Fact::Removed { server, txns: core::slice::from_ref(&three), why: Removal::Truncated },
-        Fact::SyncStarts { server, after: txn(1, 1).zxid },
-        Fact::Delivered { server, txn: &one, index: 0 },
+        Fact::Promised {
+            server,
+            epoch: Epoch(2),
+        },
+        Fact::Adopted {
+            server,
+            epoch: Epoch(2),
+        },
+        Fact::LogAcked {
+            server,
+            zxid: txn(2, 1).zxid,
+        },
+        Fact::NewLeaderAcked {
+            server,
+            epoch: Epoch(2),
+        },
+        Fact::Reported {
+            server,
+            last: txn(2, 1).zxid,
+        },
+        Fact::Removed {
+            server,
+            txns: core::slice::from_ref(&three),
+            why: Removal::Truncated,
+        },
+        Fact::SyncStarts {
+            server,
+            after: txn(1, 1).zxid,
+        },
+        Fact::Delivered {
+            server,
+            txn: &one,
+            index: 0,
+        },
     ];
     for fact in good {
         assert_eq!(sample.broken_by(&fact), Vec::<&str>::new(), "{fact:?}");
@@ -198,17 +262,74 @@ fn bad_facts_break_what_they_should() {
         current: Epoch(current),
     };
     let bad = [
-        ("S15", Fact::Removed { server, txns: core::slice::from_ref(&two), why: Removal::Truncated }),
-        ("S16", Fact::Delivered { server, txn: &three, index: 1 }),
+        (
+            "S15",
+            Fact::Removed {
+                server,
+                txns: core::slice::from_ref(&two),
+                why: Removal::Truncated,
+            },
+        ),
+        (
+            "S16",
+            Fact::Delivered {
+                server,
+                txn: &three,
+                index: 1,
+            },
+        ),
         ("S18", epochs(1, 2)),
         ("S18", epochs(2, 1)),
-        ("S19", Fact::Promised { server, epoch: Epoch(1) }),
-        ("S19", Fact::Adopted { server, epoch: Epoch(1) }),
-        ("S20", Fact::LogAcked { server, zxid: three.zxid }),
-        ("S20", Fact::NewLeaderAcked { server, epoch: Epoch(3) }),
-        ("S21", Fact::Reported { server, last: three.zxid }),
-        ("S22", Fact::Delivered { server, txn: &three, index: 2 }),
-        ("S23", Fact::SyncStarts { server, after: three.zxid }),
+        (
+            "S19",
+            Fact::Promised {
+                server,
+                epoch: Epoch(1),
+            },
+        ),
+        (
+            "S19",
+            Fact::Adopted {
+                server,
+                epoch: Epoch(1),
+            },
+        ),
+        (
+            "S20",
+            Fact::LogAcked {
+                server,
+                zxid: three.zxid,
+            },
+        ),
+        (
+            "S20",
+            Fact::NewLeaderAcked {
+                server,
+                epoch: Epoch(3),
+            },
+        ),
+        (
+            "S21",
+            Fact::Reported {
+                server,
+                last: three.zxid,
+            },
+        ),
+        (
+            "S22",
+            Fact::Delivered {
+                server,
+                txn: &three,
+                index: 2,
+            },
+        ),
+        (
+            "S23",
+            Fact::SyncStarts {
+                server,
+                after: three.zxid,
+            },
+        ),
         ("S24", Fact::StaleInput { server }),
         ("S25", Fact::Fault),
     ];
@@ -223,9 +344,25 @@ fn a_promise_binds_before_it_is_durable() {
     let mut sample = Sample::good();
     let all = super::all::<u8>();
     let mut ghosts = sample.ghosts.clone();
-    sample.with(|view| ghosts.observe(&all, view, &Fact::Promised { server: ServerId(2), epoch: Epoch(4) }));
+    sample.with(|view| {
+        ghosts.observe(
+            &all,
+            view,
+            &Fact::Promised {
+                server: ServerId(2),
+                epoch: Epoch(4),
+            },
+        )
+    });
     sample.ghosts = ghosts;
-    assert!(sample.broken_by(&Fact::Promised { server: ServerId(2), epoch: Epoch(3) }).contains(&"S19"));
+    assert!(
+        sample
+            .broken_by(&Fact::Promised {
+                server: ServerId(2),
+                epoch: Epoch(3)
+            })
+            .contains(&"S19")
+    );
 }
 
 #[test]
