@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)] // helpers outside of #[test] functions
 
 use bytes::Bytes;
-use zk_proto::jute::{DEFAULT_LIMIT, Put};
+use zk_proto::jute::{DEFAULT_LIMIT, Put, Reader};
 use zk_proto::quorum::*;
 use zk_proto::{Id, TxnRecord};
 
@@ -35,6 +35,8 @@ fn packet(bytes: &[u8]) -> Packet {
     let mut out = Vec::new();
     packet.encode(&mut out);
     assert_eq!(out, bytes, "{packet:?}");
+    let through_core = Packet::from_core(packet.clone().into_core().unwrap(), &config());
+    assert_eq!(through_core, packet);
     packet
 }
 
@@ -101,6 +103,7 @@ fn notifications() {
     let mut out = Vec::new();
     vote.encode_frame(&mut out);
     assert_eq!(out, bytes);
+    assert_eq!(Notification::from_core(&vote.to_core(), &config()), vote);
 
     // Old forms.
     let short = "00000001 0000000000000002 0000000500000001 0000000000000001";
@@ -188,7 +191,7 @@ fn packets() {
         packet(&hex("00000005 0000000100000005 00000000 ffffffff")),
         Packet::Ping {
             zxid,
-            sessions: Some(vec![])
+            sessions: Some(Bytes::new())
         }
     );
     assert_eq!(
@@ -227,24 +230,42 @@ fn requests_and_revalidation() {
         auth: Some(vec![Id::new("ip", "127.0.0.1")]),
     };
     let mut out = Vec::new();
-    Packet::Request(request.clone()).encode(&mut out);
+    Packet::Request {
+        request: request.encode(),
+    }
+    .encode(&mut out);
     assert_eq!(out[..16], hex("00000001 ffffffffffffffff 00000014"));
-    assert_eq!(packet(&out), Packet::Request(request));
+    let Packet::Request { request: bytes } = packet(&out) else {
+        panic!()
+    };
+    assert_eq!(ForwardedRequest::decode(&bytes).unwrap(), request);
     let question = hex("00000006 ffffffffffffffff 0000000c 0000000000000009 00007530 ffffffff");
+    let touch = Touch {
+        session_id: 9,
+        timeout: 30_000,
+    };
     assert_eq!(
         packet(&question),
         Packet::Revalidate {
-            session_id: 9,
-            timeout: 30_000
+            session: touch.encode()
         }
     );
+    assert_eq!(Touch::decode_table(&touch.encode()).unwrap(), [touch]);
+    assert!(Touch::decode_table(&touch.encode()[..11]).is_err());
     let answer = hex("00000006 ffffffffffffffff 00000009 0000000000000009 01 ffffffff");
+    let validity = Validity {
+        session_id: 9,
+        valid: true,
+    };
     assert_eq!(
         packet(&answer),
-        Packet::Revalidated {
-            session_id: 9,
-            valid: true
+        Packet::Revalidate {
+            session: validity.encode()
         }
+    );
+    assert_eq!(
+        Validity::read(&mut Reader::new(&answer[16..])).unwrap(),
+        validity
     );
 }
 
@@ -278,4 +299,32 @@ fn snapshot_streams_end_with_a_name() {
     assert_eq!(read_snap_end(&out), Ok(Some(14)));
     assert!(read_snap_end(&hex("0000000a 42656e57617348657266")).is_err());
     assert!(read_snap_end(&hex("0000000b")).is_err());
+}
+
+// spec: QP-CFG-08, QP-ZAB-06
+#[test]
+fn the_core_sees_versions_and_epochs() {
+    assert_eq!(
+        config_version("server.1=a:1:2:participant;b:3\nversion=100000000"),
+        1 << 32
+    );
+    assert_eq!(config_version("server.1=a:1:2"), 0);
+    let mine = zab::Message::AckEpoch {
+        zxid: zab::Zxid(7),
+        current: None,
+    };
+    let packet = Packet::from_core(mine.clone(), "");
+    assert_eq!(
+        packet,
+        Packet::AckEpoch {
+            zxid: 7,
+            current_epoch: -1
+        }
+    );
+    assert_eq!(packet.into_core().unwrap(), mine);
+    let nameless = Packet::FollowerInfo {
+        zxid: 0,
+        info: None,
+    };
+    assert!(nameless.into_core().is_err());
 }

@@ -4,16 +4,12 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use crate::acl::Id;
 use crate::error::DecodeError;
-use crate::jute::{Put, Reader};
-use crate::quorum::requests::ForwardedRequest;
+use crate::jute::{Put, Reader, frame};
+use crate::quorum::requests::skip_request;
 
 /// The learner protocol's version, in LearnerInfo and LEADERINFO.
 pub const PROTOCOL_VERSION: i32 = 0x10000;
-
-/// The most identities that one packet may carry.
-const MAX_IDS: u32 = 1024;
 
 /// A packet's type number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -85,8 +81,12 @@ pub struct LearnerInfo {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs)] // ZooKeeper's names; every zxid is the packet's own field
 pub enum Packet {
-    /// A learner's client wants a write, or a sync.
-    Request(ForwardedRequest),
+    /// A learner's client wants a write, or a sync: data and authinfo as [`ForwardedRequest`] has them.
+    ///
+    /// [`ForwardedRequest`]: super::ForwardedRequest
+    Request {
+        request: Bytes,
+    },
     Proposal {
         zxid: i64,
         txn: Bytes,
@@ -97,21 +97,16 @@ pub enum Packet {
     Commit {
         zxid: i64,
     },
-    /// `sessions` is `None` from a leader; a learner's answer lists the sessions heard of and their timeouts in
-    /// milliseconds, and may be empty but not `None`. spec: QP-BC-13
+    /// `sessions` is `None` from a leader; a learner's answer holds a [`Touch`](super::Touch) for each session heard
+    /// of, and may be empty but not `None`. spec: QP-BC-13
     Ping {
         zxid: i64,
-        sessions: Option<Vec<(i64, i32)>>,
+        sessions: Option<Bytes>,
     },
-    /// A learner asks whether a session lives. Timeout in milliseconds.
+    /// A learner asks whether a session lives, and the leader answers: a [`Touch`](super::Touch) one way, a
+    /// [`Validity`](super::Validity) the other. spec: QP-BC-14
     Revalidate {
-        session_id: i64,
-        timeout: i32,
-    },
-    /// The leader's answer.
-    Revalidated {
-        session_id: i64,
-        valid: bool,
+        session: Bytes,
     },
     Sync,
     Inform {
@@ -183,12 +178,7 @@ pub fn packet_len(input: &[u8], limit: usize) -> Result<Option<usize>, DecodeErr
 fn skip(reader: &mut Reader<'_>) -> Result<(), DecodeError> {
     packet_type(reader.int()?)?;
     reader.long()?;
-    reader.buffer()?;
-    for _ in 0..ids(reader)?.unwrap_or(0) {
-        reader.buffer()?;
-        reader.buffer()?;
-    }
-    Ok(())
+    skip_request(reader)
 }
 
 fn packet_type(code: i32) -> Result<PacketType, DecodeError> {
@@ -198,29 +188,22 @@ fn packet_type(code: i32) -> Result<PacketType, DecodeError> {
     })
 }
 
-/// The number of identities; more than a client can have is refused before they are waited for.
-fn ids(reader: &mut Reader<'_>) -> Result<Option<u32>, DecodeError> {
-    let count = reader.count()?;
-    match count {
-        Some(count) if count > MAX_IDS => Err(DecodeError::Value {
-            field: "authinfo",
-            value: count.into(),
-        }),
-        Some(_) | None => Ok(count),
-    }
-}
-
 impl Packet {
-    /// Reads one whole packet, cut to size by [`packet_len`]. Transactions and bodies share its memory.
+    /// Reads one whole packet, cut to size by [`packet_len`]. What the packet carries shares its memory.
     pub fn decode(bytes: &Bytes) -> Result<Self, DecodeError> {
         let reader = &mut Reader::with_limit(bytes, bytes.len());
         let (kind, zxid) = (packet_type(reader.int()?)?, reader.long()?);
-        let data = reader.buffer()?;
-        let auth = read_auth(reader)?;
-        let body = &mut Reader::with_limit(data.unwrap_or_default(), bytes.len());
         let share = |part: &[u8]| bytes.slice_ref(part);
+        if kind == PacketType::Request {
+            let (request, ()) = reader.measured(skip_request)?;
+            return Ok(Self::Request {
+                request: share(request),
+            });
+        }
+        let data = reader.buffer()?;
+        let body = &mut Reader::with_limit(data.unwrap_or_default(), bytes.len());
         Ok(match kind {
-            PacketType::Request => Self::Request(ForwardedRequest::read(body, auth, share)?),
+            PacketType::Request => return Err(DecodeError::Null("packet data")),
             PacketType::Proposal => Self::Proposal {
                 zxid,
                 txn: share(required(data)?),
@@ -229,16 +212,10 @@ impl Packet {
             PacketType::Commit => Self::Commit { zxid },
             PacketType::Ping => Self::Ping {
                 zxid,
-                sessions: data.map(read_sessions).transpose()?,
+                sessions: data.map(share),
             },
-            // The same type both ways; a question has four bytes of timeout, an answer one of validity.
-            PacketType::Revalidate if body.remaining() >= 12 => Self::Revalidate {
-                session_id: body.long()?,
-                timeout: body.int()?,
-            },
-            PacketType::Revalidate => Self::Revalidated {
-                session_id: body.long()?,
-                valid: body.bool()?,
+            PacketType::Revalidate => Self::Revalidate {
+                session: share(required(data)?),
             },
             PacketType::Sync => Self::Sync,
             PacketType::Inform => Self::Inform {
@@ -284,12 +261,12 @@ impl Packet {
     /// The type number in front.
     pub fn kind(&self) -> PacketType {
         match self {
-            Self::Request(_) => PacketType::Request,
+            Self::Request { .. } => PacketType::Request,
             Self::Proposal { .. } => PacketType::Proposal,
             Self::Ack { .. } => PacketType::Ack,
             Self::Commit { .. } => PacketType::Commit,
             Self::Ping { .. } => PacketType::Ping,
-            Self::Revalidate { .. } | Self::Revalidated { .. } => PacketType::Revalidate,
+            Self::Revalidate { .. } => PacketType::Revalidate,
             Self::Sync => PacketType::Sync,
             Self::Inform { .. } => PacketType::Inform,
             Self::CommitAndActivate { .. } => PacketType::CommitAndActivate,
@@ -325,10 +302,7 @@ impl Packet {
             | Self::AckEpoch { zxid, .. }
             | Self::InformAndActivate { zxid, .. } => *zxid,
             Self::Sync => 0,
-            Self::Request(_)
-            | Self::Revalidate { .. }
-            | Self::Revalidated { .. }
-            | Self::UpToDate => -1,
+            Self::Request { .. } | Self::Revalidate { .. } | Self::UpToDate => -1,
         }
     }
 
@@ -336,65 +310,35 @@ impl Packet {
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.put_int(self.kind() as i32);
         out.put_long(self.zxid());
-        self.encode_data(out);
-        let auth = if let Self::Request(request) = self {
-            request.auth.as_deref()
-        } else {
-            None
-        };
-        match auth {
-            None => out.put_int(-1),
-            Some(ids) => {
-                out.put_count(ids.len());
-                ids.iter().for_each(|id| id.write(out));
-            }
+        if let Self::Request { request } = self {
+            return out.put_raw(request);
         }
+        self.encode_data(out);
+        out.put_int(-1);
     }
 
     fn encode_data(&self, out: &mut Vec<u8>) {
         match self {
-            Self::Request(request) => crate::jute::frame(out, |out| request.write(out)),
-            Self::Proposal { txn, .. } | Self::Inform { txn, .. } => out.put_buffer(Some(txn)),
+            // Its bytes hold more than data: the caller has written them.
+            Self::Request { .. } => {}
             Self::Ack { .. }
             | Self::Commit { .. }
             | Self::Sync
             | Self::UpToDate
             | Self::Diff { .. }
             | Self::Trunc { .. }
-            | Self::Snap { .. }
-            | Self::Ping { sessions: None, .. }
-            | Self::FollowerInfo { info: None, .. }
-            | Self::ObserverInfo { info: None, .. } => out.put_buffer(None),
-            Self::Ping {
-                sessions: Some(sessions),
-                ..
-            } => crate::jute::frame(out, |out| {
-                for (session_id, timeout) in sessions {
-                    out.put_long(*session_id);
-                    out.put_int(*timeout);
-                }
-            }),
-            Self::Revalidate {
-                session_id,
-                timeout,
-            } => crate::jute::frame(out, |out| {
-                out.put_long(*session_id);
-                out.put_int(*timeout);
-            }),
-            Self::Revalidated { session_id, valid } => crate::jute::frame(out, |out| {
-                out.put_long(*session_id);
-                out.put_bool(*valid);
-            }),
+            | Self::Snap { .. } => out.put_buffer(None),
+            Self::Proposal { txn: data, .. }
+            | Self::Inform { txn: data, .. }
+            | Self::Revalidate { session: data } => out.put_buffer(Some(data)),
+            Self::Ping { sessions: data, .. } | Self::NewLeader { config: data, .. } => {
+                out.put_buffer(data.as_deref());
+            }
             Self::CommitAndActivate { leader, .. } => out.put_buffer(Some(&leader.to_be_bytes())),
-            Self::NewLeader { config, .. } => out.put_buffer(config.as_deref()),
-            Self::FollowerInfo {
-                info: Some(info), ..
-            }
-            | Self::ObserverInfo {
-                info: Some(info), ..
-            } => {
-                crate::jute::frame(out, |out| info.write(out));
-            }
+            Self::FollowerInfo { info, .. } | Self::ObserverInfo { info, .. } => match info {
+                None => out.put_buffer(None),
+                Some(info) => frame(out, |out| info.write(out)),
+            },
             Self::LeaderInfo {
                 protocol_version: number,
                 ..
@@ -403,7 +347,7 @@ impl Packet {
                 current_epoch: number,
                 ..
             } => out.put_buffer(Some(&number.to_be_bytes())),
-            Self::InformAndActivate { leader, txn, .. } => crate::jute::frame(out, |out| {
+            Self::InformAndActivate { leader, txn, .. } => frame(out, |out| {
                 out.put_long(*leader);
                 out.put_raw(txn);
             }),
@@ -425,17 +369,6 @@ fn required(data: Option<&[u8]>) -> Result<&[u8], DecodeError> {
     data.ok_or(DecodeError::Null("packet data"))
 }
 
-fn read_auth(reader: &mut Reader<'_>) -> Result<Option<Vec<Id>>, DecodeError> {
-    let Some(count) = ids(reader)? else {
-        return Ok(None);
-    };
-    let mut auth = Vec::new();
-    for _ in 0..count {
-        auth.push(Id::read(reader)?);
-    }
-    Ok(Some(auth))
-}
-
 /// Old peers send 12 or 8 bytes; a peer without an id sends none at all.
 fn read_info(data: Option<&[u8]>) -> Result<Option<LearnerInfo>, DecodeError> {
     let Some(data) = data else { return Ok(None) };
@@ -445,13 +378,4 @@ fn read_info(data: Option<&[u8]>) -> Result<Option<LearnerInfo>, DecodeError> {
         protocol_version: reader.int().unwrap_or(1),
         config_version: reader.long().ok(),
     }))
-}
-
-fn read_sessions(data: &[u8]) -> Result<Vec<(i64, i32)>, DecodeError> {
-    let reader = &mut Reader::new(data);
-    let mut sessions = Vec::new();
-    while !reader.is_empty() {
-        sessions.push((reader.long()?, reader.int()?));
-    }
-    Ok(sessions)
 }
