@@ -1,0 +1,207 @@
+//! Cases: metadata and steps, from the embedded TOML files.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::code;
+use crate::engine::Stop;
+use crate::engine::run::Run;
+use crate::profile::Version;
+use crate::script::parse;
+use crate::script::step::Script;
+
+/// Every case file, by name, in name order.
+pub const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/case_files.rs"));
+
+/// How much a case matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Level {
+    /// Clients rely on it.
+    Must,
+    /// Apache does it and a client can tell, but few would notice.
+    Compat,
+    /// Told, never held against a server: what differs between versions.
+    Info,
+}
+
+/// What a target must have for a case to mean anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Need {
+    /// `super:test` is the super user.
+    Super,
+    /// `extendedTypesEnabled=true`.
+    Ttl,
+    /// `extendedTypesEnabled` is off.
+    NoTtl,
+    /// `enforceQuota=true`.
+    Quota,
+    /// Containers and TTL znodes are looked at within seconds.
+    Container,
+    /// Sessions of two seconds are allowed.
+    ShortSessions,
+    Standalone,
+    Ensemble,
+    /// A driver file was given.
+    Driver,
+}
+
+/// What a case does.
+#[derive(Clone)]
+pub enum Body {
+    Script(Script),
+    Code(fn(&mut Run<'_>) -> Result<(), Stop>),
+}
+
+#[derive(Clone)]
+pub struct Case {
+    pub id: String,
+    pub level: Level,
+    /// One sentence: what the server must do.
+    pub text: String,
+    /// Rule IDs, Java classes, JIRA numbers.
+    pub source: Vec<String>,
+    pub since: Option<Version>,
+    pub until: Option<Version>,
+    pub needs: Vec<Need>,
+    /// Can hurt a server that is not robust; runs only with `--hazardous`.
+    pub hazardous: bool,
+    pub body: Body,
+}
+
+impl Case {
+    /// First part of the ID.
+    pub fn area(&self) -> &str {
+        self.id.split('/').next().unwrap_or_default()
+    }
+
+    /// Changes the ensemble or needs it undisturbed: runs alone.
+    pub fn is_exclusive(&self) -> bool {
+        self.needs.contains(&Need::Driver)
+    }
+
+    /// The case's name as one path component.
+    pub fn slug(&self) -> String {
+        self.id.replace('/', "-")
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    case: Vec<Entry>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    id: String,
+    level: Level,
+    text: String,
+    source: Vec<String>,
+    since: Option<Version>,
+    until: Option<Version>,
+    #[serde(default)]
+    needs: Vec<Need>,
+    #[serde(default)]
+    hazardous: bool,
+    steps: Option<String>,
+    code: Option<String>,
+    /// One case for each row; `<key>` stands for the row's value everywhere.
+    rows: Option<Vec<BTreeMap<String, String>>>,
+}
+
+/// All cases, in file order. An error names the file and the case.
+pub fn all() -> Result<Vec<Case>, String> {
+    let mut cases = Vec::new();
+    for (name, text) in FILES {
+        let file: File = toml::from_str(text).map_err(|error| format!("{name}: {error}"))?;
+        for entry in file.case {
+            let rows = entry.rows.clone().unwrap_or_else(|| vec![BTreeMap::new()]);
+            for row in &rows {
+                let case = entry
+                    .expand(row)
+                    .map_err(|why| format!("{name}: {}: {why}", entry.id))?;
+                cases.push(case);
+            }
+        }
+    }
+    Ok(cases)
+}
+
+/// Hex SHA-256 over the case files: which questions were asked.
+pub fn suite_hash() -> String {
+    let mut hash = Sha256::new();
+    for (name, text) in FILES {
+        hash.update(name.as_bytes());
+        hash.update([0]);
+        hash.update(text.as_bytes());
+        hash.update([0]);
+    }
+    hash.finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+impl Entry {
+    fn expand(&self, row: &BTreeMap<String, String>) -> Result<Case, String> {
+        let fill = |text: &str| {
+            row.iter().fold(text.to_owned(), |text, (key, value)| {
+                text.replace(&format!("<{key}>"), value)
+            })
+        };
+        let body = match (&self.steps, &self.code) {
+            (Some(steps), None) => Body::Script(parse::script(&fill(steps))?),
+            (None, Some(name)) => {
+                let name = fill(name);
+                Body::Code(code::find(&name).ok_or_else(|| format!("no code {name}"))?)
+            }
+            _ => return Err("needs either steps or code".into()),
+        };
+        Ok(Case {
+            id: fill(&self.id),
+            level: self.level,
+            text: fill(&self.text),
+            source: self.source.iter().map(|source| fill(source)).collect(),
+            since: self.since,
+            until: self.until,
+            needs: self.needs.clone(),
+            hazardous: self.hazardous,
+            body,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_case_parses_and_ids_are_unique() {
+        let cases = all().expect("all files parse");
+        let mut ids: Vec<&str> = cases.iter().map(|case| case.id.as_str()).collect();
+        ids.sort_unstable();
+        let count = ids.len();
+        ids.dedup();
+        assert_eq!(ids.len(), count, "two cases share an ID");
+        for case in &cases {
+            assert_eq!(
+                case.id.split('/').count(),
+                3,
+                "{} is not area/section/nn",
+                case.id
+            );
+            assert!(!case.source.is_empty(), "{} has no source", case.id);
+            assert!(
+                case.text.ends_with('.'),
+                "{}: one sentence with a period",
+                case.id
+            );
+        }
+    }
+}

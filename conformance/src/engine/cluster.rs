@@ -1,0 +1,222 @@
+//! Starts, stops and disturbs the servers of an ensemble by shell commands
+//! from a driver file.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+
+use super::Stop;
+
+/// How long an ensemble may take to elect a leader and serve.
+const SETTLE: Duration = Duration::from_secs(60);
+
+/// A driver file. `{id}` in a command stands for the server's number.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Driver {
+    pub name: String,
+    /// Run once before the first case and after the last.
+    pub setup: Option<String>,
+    pub teardown: Option<String>,
+    pub start: String,
+    /// Ends a server in an orderly way.
+    pub stop: String,
+    /// Ends a server at once.
+    pub kill: String,
+    pub pause: Option<String>,
+    pub resume: Option<String>,
+    /// Cuts a server from the others, not from clients.
+    pub isolate: Option<String>,
+    pub heal: Option<String>,
+    pub server: Vec<DriverServer>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DriverServer {
+    pub id: u32,
+    pub client: SocketAddr,
+}
+
+#[derive(Debug)]
+pub struct Cluster {
+    driver: Driver,
+}
+
+impl Cluster {
+    pub fn load(path: &Path) -> Result<Cluster, Stop> {
+        let text = fs::read_to_string(path)
+            .map_err(|error| Stop::Harness(format!("{}: {error}", path.display())))?;
+        let driver = toml::from_str(&text)
+            .map_err(|error| Stop::Harness(format!("{}: {error}", path.display())))?;
+        Ok(Cluster { driver })
+    }
+
+    pub fn servers(&self) -> Vec<SocketAddr> {
+        self.driver
+            .server
+            .iter()
+            .map(|server| server.client)
+            .collect()
+    }
+
+    pub fn setup(&self) -> Result<(), Stop> {
+        self.driver
+            .setup
+            .as_ref()
+            .map_or(Ok(()), |command| shell(command))
+    }
+
+    pub fn teardown(&self) -> Result<(), Stop> {
+        self.driver
+            .teardown
+            .as_ref()
+            .map_or(Ok(()), |command| shell(command))
+    }
+
+    /// Starts what is down and waits until one server leads and the rest follow.
+    pub fn settle(&self) -> Result<(), Stop> {
+        let command = &self.driver;
+        for server in &command.server {
+            let start = Some(&command.start);
+            let repairs = [command.heal.as_ref(), command.resume.as_ref(), start];
+            for repair in repairs.into_iter().flatten() {
+                shell(&fill(repair, server.id))?;
+            }
+        }
+        let deadline = Instant::now() + SETTLE;
+        while !self.settled() {
+            if Instant::now() > deadline {
+                let modes: Vec<String> = command
+                    .server
+                    .iter()
+                    .map(|server| mode(server.client))
+                    .collect();
+                return Err(Stop::Harness(format!(
+                    "the ensemble does not settle: {modes:?}"
+                )));
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
+    }
+
+    fn settled(&self) -> bool {
+        let modes: Vec<String> = self
+            .driver
+            .server
+            .iter()
+            .map(|server| mode(server.client))
+            .collect();
+        let count = |wanted: &str| modes.iter().filter(|mode| *mode == wanted).count();
+        count("leader") == 1
+            && count("leader") + count("follower") + count("observer") == modes.len()
+    }
+
+    /// Client address of a server by number or role: `2`, `leader`, `follower`, `other`
+    /// (the follower that `follower` is not).
+    pub fn address(&self, who: &str) -> Result<SocketAddr, Stop> {
+        self.find(who).map(|server| server.client)
+    }
+
+    /// Runs a driver command; returns a line for the transcript.
+    pub fn command(&mut self, verb: &str, who: &str) -> Result<String, Stop> {
+        if verb == "settle" {
+            self.settle()?;
+            return Ok("all servers are up".into());
+        }
+        let servers = match who {
+            "all" => self.driver.server.clone(),
+            "followers" => vec![self.find("follower")?.clone(), self.find("other")?.clone()],
+            _ => vec![self.find(who)?.clone()],
+        };
+        let driver = &self.driver;
+        let command = match verb {
+            "start" => Some(&driver.start),
+            "stop" => Some(&driver.stop),
+            "kill" => Some(&driver.kill),
+            "pause" => driver.pause.as_ref(),
+            "resume" => driver.resume.as_ref(),
+            "isolate" => driver.isolate.as_ref(),
+            "heal" => driver.heal.as_ref(),
+            _ => return Err(Stop::Harness(format!("drivers know no {verb}"))),
+        };
+        let Some(command) = command else {
+            return Err(Stop::Precondition(format!("the driver cannot {verb}")));
+        };
+        for server in &servers {
+            shell(&fill(command, server.id))?;
+        }
+        let ids: Vec<String> = servers.iter().map(|server| server.id.to_string()).collect();
+        Ok(format!("{verb} server {}", ids.join(", ")))
+    }
+
+    /// Number of the server that has a role now.
+    pub fn id_of(&self, who: &str) -> Result<u32, Stop> {
+        self.find(who).map(|server| server.id)
+    }
+
+    fn find(&self, who: &str) -> Result<&DriverServer, Stop> {
+        let servers = &self.driver.server;
+        if let Ok(id) = who.parse::<u32>() {
+            let found = servers.iter().find(|server| server.id == id);
+            return found.ok_or_else(|| Stop::Precondition(format!("no server {id}")));
+        }
+        let (role, nth) = match who {
+            "leader" => ("leader", 0),
+            "follower" => ("follower", 0),
+            "other" => ("follower", 1),
+            "observer" => ("observer", 0),
+            _ => return Err(Stop::Harness(format!("no role {who}"))),
+        };
+        let deadline = Instant::now() + SETTLE;
+        loop {
+            let mut matching = servers.iter().filter(|server| mode(server.client) == role);
+            if let Some(found) = matching.nth(nth) {
+                return Ok(found);
+            }
+            if role == "observer" || Instant::now() > deadline {
+                return Err(Stop::Precondition(format!("no {who} in the ensemble")));
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+/// spec: CP-FLW-11. `srvr` needs no whitelist, so roles can always be read.
+pub fn mode(address: SocketAddr) -> String {
+    let answer = quick_srvr(address).unwrap_or_default();
+    let line = answer.lines().find_map(|line| line.strip_prefix("Mode: "));
+    line.unwrap_or("not serving").to_owned()
+}
+
+fn quick_srvr(address: SocketAddr) -> Option<String> {
+    // A paused server accepts and never answers: do not wait for it for long.
+    let mut link = crate::wire::link::Link::open(address, Duration::from_millis(500)).ok()?;
+    link.send_raw(b"srvr");
+    let (bytes, closed) = link.receive_all(Instant::now() + Duration::from_secs(1));
+    closed.then(|| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn fill(command: &str, id: u32) -> String {
+    command.replace("{id}", &id.to_string())
+}
+
+fn shell(command: &str) -> Result<(), Stop> {
+    let output = Command::new("sh")
+        .arg("-c")
+        .arg(command)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .map_err(|error| Stop::Harness(format!("{command}: {error}")))?;
+    if output.success() {
+        return Ok(());
+    }
+    Err(Stop::Harness(format!("{command}: {output}")))
+}
