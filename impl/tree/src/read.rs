@@ -1,0 +1,207 @@
+//! Reads: each appends a reply's body. They change nothing, so any number may run at once.
+
+use alloc::vec::Vec;
+
+use zk_proto::multi::Ops;
+use zk_proto::{ErrorCode, Id, MultiOp, MultiResult, Perms, Put, Request};
+
+use crate::auth::{self, Schemes};
+use crate::store::acls::AclRef;
+use crate::store::node::NodeId;
+use crate::tree::{ROOT_ID, Tree};
+
+/// Who reads.
+#[derive(Clone, Copy, Debug)]
+pub struct Reader<'a> {
+    /// The schemes that the server knows.
+    pub schemes: &'a Schemes,
+    /// The connection's ids.
+    pub ids: &'a [Id],
+    /// The connection's session.
+    pub session: i64,
+}
+
+impl Tree {
+    /// Answers a read by appending its body to `out`. Watches are the caller's affair: [`wants_watch`] says which one.
+    ///
+    /// # Errors
+    /// As CP-PRE-15 and CP-PRE-16 list them; `out` is then as it was. A request that is no read is Unimplemented.
+    pub fn read(&self, request: &Request<'_>, reader: &Reader<'_>, out: &mut Vec<u8>) -> Result<(), ErrorCode> {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "the reads are named; nothing else may be answered here")]
+        match request {
+            Request::Exists(read) => self.exists(&read.path, reader, out),
+            Request::GetData(read) => self.get_data(&read.path, reader, out),
+            Request::GetAcl { path } => self.get_acl(path, reader, out),
+            Request::GetChildren(read) => self.get_children(&read.path, reader, out),
+            Request::GetChildren2(read) => self.get_children2(&read.path, reader, out),
+            Request::MultiRead(ops) => {
+                self.multi_read(ops, reader, out);
+                Ok(())
+            }
+            Request::GetEphemerals { prefix } => {
+                self.get_ephemerals(prefix.as_deref(), reader, out);
+                Ok(())
+            }
+            Request::GetAllChildrenNumber { path } => self.get_all_children_number(path, reader, out),
+            Request::WhoAmI => {
+                who_am_i(reader, out);
+                Ok(())
+            }
+            _ => Err(ErrorCode::Unimplemented),
+        }
+    }
+
+    /// exists: the Stat.
+    // spec: CP-OP-24, CP-PRE-15
+    pub fn exists(&self, path: &str, reader: &Reader<'_>, out: &mut Vec<u8>) -> Result<(), ErrorCode> {
+        if path.contains('\0') {
+            return Err(ErrorCode::BadArguments);
+        }
+        self.shown(self.readable(path, reader)?).write(out);
+        Ok(())
+    }
+
+    /// getData: data and Stat.
+    pub fn get_data(&self, path: &str, reader: &Reader<'_>, out: &mut Vec<u8>) -> Result<(), ErrorCode> {
+        let id = self.readable(path, reader)?;
+        out.put_buffer(self.slab.node(id).data());
+        self.shown(id).write(out);
+        Ok(())
+    }
+
+    /// getChildren: bare names, in no order.
+    // spec: CP-OP-25
+    pub fn get_children(&self, path: &str, reader: &Reader<'_>, out: &mut Vec<u8>) -> Result<(), ErrorCode> {
+        let id = self.readable(path, reader)?;
+        self.put_children(id, out);
+        Ok(())
+    }
+
+    /// getChildren2: names and Stat.
+    pub fn get_children2(&self, path: &str, reader: &Reader<'_>, out: &mut Vec<u8>) -> Result<(), ErrorCode> {
+        let id = self.readable(path, reader)?;
+        self.put_children(id, out);
+        self.shown(id).write(out);
+        Ok(())
+    }
+
+    /// getACL: grants and Stat. Without ADMIN the hashes stay hidden.
+    // spec: CP-OP-26, CP-ACL-12
+    pub fn get_acl(&self, path: &str, reader: &Reader<'_>, out: &mut Vec<u8>) -> Result<(), ErrorCode> {
+        let id = self.lookup(path).ok_or(ErrorCode::NoNode)?;
+        let acl = self.acl_of(id);
+        if !self.permits(acl, Perms(Perms::READ.0 | Perms::ADMIN.0), reader.schemes, reader.ids) {
+            return Err(ErrorCode::NoAuth);
+        }
+        put_acl(acl, self.permits(acl, Perms::ADMIN, reader.schemes, reader.ids), out);
+        self.shown(id).write(out);
+        Ok(())
+    }
+
+    /// getAllChildrenNumber: how many znodes are below. Walks them all.
+    // spec: CP-OP-29
+    pub fn get_all_children_number(
+        &self,
+        path: &str,
+        reader: &Reader<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), ErrorCode> {
+        let id = self.readable(path, reader)?;
+        let count = if id == ROOT_ID { self.slab.len() - 1 } else { self.count_below(id) };
+        out.put_int(i32::try_from(count).unwrap_or(i32::MAX));
+        Ok(())
+    }
+
+    /// getEphemerals: paths of the session's own, below a plain prefix.
+    // spec: CP-OP-28
+    pub fn get_ephemerals(&self, prefix: Option<&str>, reader: &Reader<'_>, out: &mut Vec<u8>) {
+        let prefix = prefix.filter(|prefix| !matches!(prefix.trim(), "" | "/")).unwrap_or_default();
+        out.put_strings(self.ephemerals(reader.session).filter(|path| path.starts_with(prefix)));
+    }
+
+    /// multiRead: each op's answer or error, independent of the others.
+    // spec: CP-MUL-12, CP-MUL-02
+    pub fn multi_read(&self, ops: &Ops<'_>, reader: &Reader<'_>, out: &mut Vec<u8>) {
+        for op in ops.iter() {
+            let start = out.len();
+            // Type, not done, no error.
+            out.put_int(op.op().code());
+            out.put_bool(false);
+            out.put_int(0);
+            #[expect(clippy::wildcard_enum_match_arm, reason = "a multiRead with a write in it does not decode")]
+            let answer = match &op {
+                MultiOp::GetChildren(read) => self.get_children(&read.path, reader, out),
+                MultiOp::GetData(read) => self.get_data(&read.path, reader, out),
+                _ => Err(ErrorCode::MarshallingError),
+            };
+            if let Err(error) = answer {
+                out.truncate(start);
+                MultiResult::Error(error.code()).write(out);
+            }
+        }
+        MultiResult::write_end(out);
+    }
+
+    /// Does an ACL grant any of `perms`?
+    // spec: CP-ACL-15
+    pub fn permits(&self, acl: &AclRef, perms: Perms, schemes: &Schemes, ids: &[Id]) -> bool {
+        self.settings.skip_acl || schemes.permit(acl, perms, ids)
+    }
+
+    // spec: CP-PRE-16
+    fn readable(&self, path: &str, reader: &Reader<'_>) -> Result<NodeId, ErrorCode> {
+        let id = self.lookup(path).ok_or(ErrorCode::NoNode)?;
+        if self.permits(self.acl_of(id), Perms::READ, reader.schemes, reader.ids) {
+            Ok(id)
+        } else {
+            Err(ErrorCode::NoAuth)
+        }
+    }
+
+    fn put_children(&self, id: NodeId, out: &mut Vec<u8>) {
+        let children = self.slab.node(id).children();
+        out.put_count(children.len());
+        for child in children {
+            out.put_buffer(Some(self.slab.node(*child).name()));
+        }
+    }
+
+    fn count_below(&self, id: NodeId) -> usize {
+        let mut open = alloc::vec![id];
+        let mut count = 0;
+        while let Some(id) = open.pop() {
+            let children = self.slab.node(id).children();
+            count += children.len();
+            open.extend(children);
+        }
+        count
+    }
+}
+
+/// whoAmI: scheme and user of each of the connection's ids.
+// spec: CP-OP-33
+pub fn who_am_i(reader: &Reader<'_>, out: &mut Vec<u8>) {
+    out.put_count(reader.ids.len());
+    for id in reader.ids {
+        out.put_echo(&id.scheme);
+        out.put_echo(reader.schemes.user(id));
+    }
+}
+
+fn put_acl(acl: &AclRef, unmasked: bool, out: &mut Vec<u8>) {
+    let open = [zk_proto::Acl::open()];
+    let list = match acl {
+        AclRef::Open => &open[..],
+        AclRef::Unknown => &[],
+        AclRef::List(list) => &list[..],
+    };
+    out.put_count(list.len());
+    for grant in list {
+        out.put_int(grant.perms.0);
+        out.put_echo(&grant.id.scheme);
+        match auth::masked(&grant.id).filter(|_| !unmasked) {
+            Some(masked) => out.put_echo(&masked),
+            None => out.put_echo(&grant.id.id),
+        }
+    }
+}
