@@ -5,7 +5,9 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use zk_proto::{CreateKind, CreateTxn, ErrorCode, MultiResult, Response, StatPersisted, Txn, TxnHeader};
+use zk_proto::{
+    CreateKind, CreateTxn, ErrorCode, MultiResult, Response, StatPersisted, Txn, TxnHeader,
+};
 
 use crate::owner::Kind;
 use crate::path;
@@ -52,7 +54,12 @@ impl Tree {
     /// An `Err` is what the request's checks found, or (in replay only) that the snapshot is ahead of the txn. Either way
     /// the txn counts as applied.
     // spec: CP-PRE-01, CP-WAT-33, DF-REC-19
-    pub fn apply<'t>(&mut self, header: &TxnHeader, txn: &'t Txn, triggers: &mut Vec<Trigger<'t>>) -> Outcome<'t> {
+    pub fn apply<'t>(
+        &mut self,
+        header: &TxnHeader,
+        txn: &'t Txn,
+        triggers: &mut Vec<Trigger<'t>>,
+    ) -> Outcome<'t> {
         let outcome = match txn {
             Txn::CreateSession { timeout } => {
                 self.sessions.insert(header.session_id, *timeout);
@@ -63,27 +70,42 @@ impl Tree {
                 Ok(Response::Empty)
             }
             Txn::Error { err } => Err(*err),
-            Txn::Multi(parts) => Ok(Response::Multi(Cow::Owned(self.apply_multi(header, parts, triggers)))),
+            Txn::Multi(parts) => Ok(Response::Multi(Cow::Owned(
+                self.apply_multi(header, parts, triggers),
+            ))),
             Txn::SetAcl { path, acl, version } => self.set_acl(path, acl, *version),
             // spec: QP-DEF-42, DF-REC-18
             Txn::Check { .. } => Ok(Response::Empty),
-            Txn::Reconfig { path, data, version } => {
+            Txn::Reconfig {
+                path,
+                data,
+                version,
+            } => {
                 let stat = self.set_data(header, path, data.as_deref(), *version, triggers);
                 stat.map(|stat| Response::Data(data.as_deref(), stat))
             }
-            Txn::SetData { path, data, version } => {
-                self.set_data(header, path, data.as_deref(), *version, triggers).map(Response::Stat)
+            Txn::SetData {
+                path,
+                data,
+                version,
+            } => self
+                .set_data(header, path, data.as_deref(), *version, triggers)
+                .map(Response::Stat),
+            Txn::Delete { path } | Txn::DeleteContainer { path } => self
+                .delete(header.zxid, Cow::Borrowed(path), triggers)
+                .map(|()| Response::Empty),
+            Txn::Create(create) => {
+                self.create(header, create, triggers)
+                    .map(|stat| match create.kind {
+                        CreateKind::Create { .. } => Response::Path(Cow::Borrowed(&create.path)),
+                        // spec: CP-OP-23
+                        CreateKind::Create2 { .. }
+                        | CreateKind::Container
+                        | CreateKind::Ttl { .. } => {
+                            Response::PathStat(Cow::Borrowed(&create.path), stat)
+                        }
+                    })
             }
-            Txn::Delete { path } | Txn::DeleteContainer { path } => {
-                self.delete(header.zxid, Cow::Borrowed(path), triggers).map(|()| Response::Empty)
-            }
-            Txn::Create(create) => self.create(header, create, triggers).map(|stat| match create.kind {
-                CreateKind::Create { .. } => Response::Path(Cow::Borrowed(&create.path)),
-                // spec: CP-OP-23
-                CreateKind::Create2 { .. } | CreateKind::Container | CreateKind::Ttl { .. } => {
-                    Response::PathStat(Cow::Borrowed(&create.path), stat)
-                }
-            }),
         };
         self.last_zxid = self.last_zxid.max(header.zxid);
         // spec: QP-TXN-03, CP-FLW-27. Errors carry no digest.
@@ -100,13 +122,26 @@ impl Tree {
         parts: &'t [Txn],
         triggers: &mut Vec<Trigger<'t>>,
     ) -> Vec<MultiResult<'t>> {
-        let Some(failed) = parts.iter().position(|part| matches!(part, Txn::Error { .. })) else {
-            return parts.iter().map(|part| self.apply_part(header, part, triggers)).collect();
+        let Some(failed) = parts
+            .iter()
+            .position(|part| matches!(part, Txn::Error { .. }))
+        else {
+            return parts
+                .iter()
+                .map(|part| self.apply_part(header, part, triggers))
+                .collect();
         };
-        let error = |(index, part): (usize, &Txn)| match part {
-            Txn::Error { err } => MultiResult::Error(*err),
-            _ if index < failed => MultiResult::Error(0),
-            _ => MultiResult::Error(RUNTIME_INCONSISTENCY),
+        let error = |(index, part): (usize, &Txn)| {
+            let other = if index < failed {
+                0
+            } else {
+                RUNTIME_INCONSISTENCY
+            };
+            MultiResult::Error(if let Txn::Error { err } = part {
+                *err
+            } else {
+                other
+            })
         };
         parts.iter().enumerate().map(error).collect()
     }
@@ -127,18 +162,28 @@ impl Tree {
                     }
                 }
             }),
-            Txn::Delete { path } | Txn::DeleteContainer { path } => {
-                self.delete(header.zxid, Cow::Borrowed(path), triggers).map(|()| MultiResult::Delete)
+            Txn::Delete { path } | Txn::DeleteContainer { path } => self
+                .delete(header.zxid, Cow::Borrowed(path), triggers)
+                .map(|()| MultiResult::Delete),
+            Txn::SetData {
+                path,
+                data,
+                version,
             }
-            Txn::SetData { path, data, version } | Txn::Reconfig { path, data, version } => {
-                self.set_data(header, path, data.as_deref(), *version, triggers).map(MultiResult::SetData)
-            }
+            | Txn::Reconfig {
+                path,
+                data,
+                version,
+            } => self
+                .set_data(header, path, data.as_deref(), *version, triggers)
+                .map(MultiResult::SetData),
             Txn::Check { .. } => Ok(MultiResult::Check),
             Txn::Error { err } => Err(*err),
             // spec: QP-TXN-05. Nothing else is decoded inside a multi or prepared for one.
-            Txn::CreateSession { .. } | Txn::CloseSession { .. } | Txn::SetAcl { .. } | Txn::Multi(_) => {
-                Err(RUNTIME_INCONSISTENCY)
-            }
+            Txn::CreateSession { .. }
+            | Txn::CloseSession { .. }
+            | Txn::SetAcl { .. }
+            | Txn::Multi(_) => Err(RUNTIME_INCONSISTENCY),
         };
         result.unwrap_or_else(MultiResult::Error)
     }
@@ -169,7 +214,16 @@ impl Tree {
             ephemeral_owner: kind_of(txn, header).owner(),
             ..StatPersisted::default()
         };
-        let id = self.add(parent, NewNode { path: &txn.path, name, data: txn.data.as_deref(), acl, stat });
+        let id = self.add(
+            parent,
+            NewNode {
+                path: &txn.path,
+                name,
+                data: txn.data.as_deref(),
+                acl,
+                stat,
+            },
+        );
         let shown = self.shown(id);
         triggers.push(Trigger {
             change: Change::Created,
@@ -177,22 +231,36 @@ impl Tree {
             acl: self.acl_of(id).clone(),
             parent_acl: Some(self.acl_of(parent).clone()),
         });
-        quota::created(self, &txn.path, txn.data.as_ref().map_or(0, |data| data.len()));
+        quota::created(
+            self,
+            &txn.path,
+            txn.data.as_ref().map_or(0, |data| data.len()),
+        );
         Ok(shown)
     }
 
     /// The znode that a create would make. `/` names the root and not a child without name.
     fn existing(&self, parent: NodeId, path: &str, name: &str) -> Option<NodeId> {
-        if name.is_empty() { self.lookup(path) } else { self.child(parent, name) }
+        if name.is_empty() {
+            self.lookup(path)
+        } else {
+            self.child(parent, name)
+        }
     }
 
     /// What a create does to its parent. Guarded, since in replay the parent may be ahead.
     // spec: CP-TREE-28, QP-TXN-09
     fn count_child(&mut self, parent: NodeId, path: &str, parent_cversion: i32, zxid: i64) {
         let current = self.slab.node(parent).cversion;
-        let new = if parent_cversion == -1 { current.wrapping_add(1) } else { parent_cversion };
+        let new = if parent_cversion == -1 {
+            current.wrapping_add(1)
+        } else {
+            parent_cversion
+        };
         if new > current {
-            self.change(parent, path, |node| (node.cversion, node.pzxid) = (new, zxid));
+            self.change(parent, path, |node| {
+                (node.cversion, node.pzxid) = (new, zxid)
+            });
         }
     }
 
@@ -214,7 +282,12 @@ impl Tree {
         let node = self.remove(id, &path);
         quota::deleted(self, &path, node.data_len());
         let parent_acl = Some(self.acl_of(parent).clone());
-        triggers.push(Trigger { change: Change::Deleted, path, acl, parent_acl });
+        triggers.push(Trigger {
+            change: Change::Deleted,
+            path,
+            acl,
+            parent_acl,
+        });
         Ok(())
     }
 
@@ -225,7 +298,10 @@ impl Tree {
         let mut below = Vec::new();
         while let Some((id, path)) = open.pop() {
             for child in self.slab.node(id).children() {
-                let child_path = alloc::format!("{path}/{}", String::from_utf8_lossy(self.slab.node(*child).name()));
+                let child_path = alloc::format!(
+                    "{path}/{}",
+                    String::from_utf8_lossy(self.slab.node(*child).name())
+                );
                 open.push((*child, child_path.clone()));
                 below.push((*child, child_path));
             }
@@ -254,7 +330,12 @@ impl Tree {
         let after = self.slab.node(id).data_len();
         quota::resized(self, path, after as i64 - before as i64);
         let acl = self.acl_of(id).clone();
-        triggers.push(Trigger { change: Change::DataChanged, path: Cow::Borrowed(path), acl, parent_acl: None });
+        triggers.push(Trigger {
+            change: Change::DataChanged,
+            path: Cow::Borrowed(path),
+            acl,
+            parent_acl: None,
+        });
         Ok(self.shown(id))
     }
 
@@ -267,15 +348,20 @@ impl Tree {
     }
 
     // spec: CP-EPH-04, CP-EPH-05, CP-EPH-06, QP-TXN-06, DF-REC-16
-    fn close_session<'t>(&mut self, header: &TxnHeader, paths: &'t [String], triggers: &mut Vec<Trigger<'t>>) {
+    fn close_session<'t>(
+        &mut self,
+        header: &TxnHeader,
+        paths: &'t [String],
+        triggers: &mut Vec<Trigger<'t>>,
+    ) {
         self.sessions.remove(&header.session_id);
         for path in paths {
             // One that is gone already is no error: in replay the snapshot may be ahead.
-            drop(self.delete(header.zxid, Cow::Borrowed(path), triggers));
+            self.delete(header.zxid, Cow::Borrowed(path), triggers).ok();
         }
         let left: Vec<String> = self.ephemerals(header.session_id).collect();
         for path in left {
-            drop(self.delete(header.zxid, Cow::Owned(path), triggers));
+            self.delete(header.zxid, Cow::Owned(path), triggers).ok();
         }
     }
 }
@@ -287,7 +373,9 @@ pub(crate) fn kind_of(txn: &CreateTxn, header: &TxnHeader) -> Kind {
         CreateKind::Create { ephemeral: true } | CreateKind::Create2 { ephemeral: true } => {
             Kind::Ephemeral(header.session_id)
         }
-        CreateKind::Create { ephemeral: false } | CreateKind::Create2 { ephemeral: false } => Kind::Persistent,
+        CreateKind::Create { ephemeral: false } | CreateKind::Create2 { ephemeral: false } => {
+            Kind::Persistent
+        }
         CreateKind::Container => Kind::Container,
         CreateKind::Ttl { ttl_ms } => Kind::Ttl(ttl_ms),
     }

@@ -84,9 +84,20 @@ mod tests {
         assert_eq!(of_node("/zookeeper", Some(b""), &zero), 1_303_661_912);
         assert_eq!(of_node("/zookeeper/quota", Some(b""), &zero), 0);
         let (zxid, time) = (0x1_0000_0002, 1_700_000_000_000);
-        let a = StatPersisted { czxid: zxid, mzxid: zxid, pzxid: zxid, ctime: time, mtime: time, ..zero };
+        let a = StatPersisted {
+            czxid: zxid,
+            mzxid: zxid,
+            pzxid: zxid,
+            ctime: time,
+            mtime: time,
+            ..zero
+        };
         assert_eq!(of_node("/a", Some(b"x"), &a), 613_545_643);
-        let root = StatPersisted { pzxid: zxid, cversion: 1, ..zero };
+        let root = StatPersisted {
+            pzxid: zxid,
+            cversion: 1,
+            ..zero
+        };
         assert_eq!(of_node("", Some(b""), &root), 3_942_836_307);
     }
 

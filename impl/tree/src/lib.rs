@@ -22,8 +22,10 @@ pub mod prep;
 mod quota;
 pub mod read;
 pub mod settings;
+pub mod snapshot;
 mod store;
 pub mod tree;
+mod unused;
 
 pub use apply::{Change, Outcome, Trigger};
 pub use auth::Schemes;

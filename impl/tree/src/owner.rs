@@ -34,7 +34,10 @@ impl Kind {
             0 => Self::Persistent,
             CONTAINER => Self::Container,
             // spec: CP-EPH-13. The older form: the sign bit, then 60 bits of time.
-            ..0 if settings.extended_types && settings.emulate_353_ttl_nodes && bits & EXTENDED != EXTENDED => {
+            ..0 if settings.extended_types
+                && settings.emulate_353_ttl_nodes
+                && bits & EXTENDED != EXTENDED =>
+            {
                 Self::Ttl(owner & ((1 << 60) - 1))
             }
             _ if settings.extended_types && bits & EXTENDED == EXTENDED && bits & FEATURE == 0 => {
@@ -73,20 +76,32 @@ mod tests {
     #[test]
     fn owners() {
         let plain = Settings::default();
-        let extended = Settings { extended_types: true, ..plain.clone() };
-        let old = Settings { emulate_353_ttl_nodes: true, ..extended.clone() };
+        let extended = Settings {
+            extended_types: true,
+            ..plain.clone()
+        };
+        let old = Settings {
+            emulate_353_ttl_nodes: true,
+            ..extended.clone()
+        };
         let ttl_1 = 0xff00_0000_0000_0001_u64.cast_signed();
         assert_eq!(Kind::Ttl(1).owner(), ttl_1);
         assert_eq!(Kind::of(ttl_1, &plain), Kind::Ephemeral(ttl_1));
         assert_eq!(shown(ttl_1, &plain), ttl_1);
         assert_eq!(Kind::of(ttl_1, &extended), Kind::Ttl(1));
         assert_eq!(shown(ttl_1, &extended), 0);
-        assert_eq!(Kind::of(Kind::Ttl(MAX_TTL_MS).owner(), &extended), Kind::Ttl(MAX_TTL_MS));
+        assert_eq!(
+            Kind::of(Kind::Ttl(MAX_TTL_MS).owner(), &extended),
+            Kind::Ttl(MAX_TTL_MS)
+        );
         assert_eq!(Kind::of(CONTAINER, &plain), Kind::Container);
         assert_eq!(shown(CONTAINER, &plain), 0);
         assert_eq!(Kind::of(0x100, &old), Kind::Ephemeral(0x100));
         assert_eq!(Kind::of(i64::MIN | 77, &old), Kind::Ttl(77));
-        assert_eq!(Kind::of(i64::MIN | 77, &extended), Kind::Ephemeral(i64::MIN | 77));
+        assert_eq!(
+            Kind::of(i64::MIN | 77, &extended),
+            Kind::Ephemeral(i64::MIN | 77)
+        );
         assert_eq!(Kind::of(0, &old), Kind::Persistent);
     }
 }

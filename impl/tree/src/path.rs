@@ -12,7 +12,9 @@ pub const CONFIG: &str = "/zookeeper/config";
 /// True for a path that a znode may have.
 // spec: CP-PATH-01..05. What lies above U+FFFF is two surrogates to Apache, and surrogates are refused.
 pub fn is_valid(path: &str) -> bool {
-    let Some(rest) = path.strip_prefix('/') else { return false };
+    let Some(rest) = path.strip_prefix('/') else {
+        return false;
+    };
     rest.is_empty() || (rest.split('/').all(is_valid_name) && !rest.chars().any(is_forbidden))
 }
 
@@ -37,7 +39,7 @@ pub(crate) fn canonical(path: &str) -> &str {
 }
 
 /// The parent as events name it.
-pub(crate) fn parent_shown(path: &str) -> &str {
+pub fn parent_shown(path: &str) -> &str {
     match split(path) {
         None | Some((ROOT, _)) => "/",
         Some((parent, _)) => parent,
@@ -53,7 +55,11 @@ pub(crate) fn is_reserved(path: &str) -> bool {
 /// Length in UTF-16 units, which is how Apache measures paths.
 // spec: CP-TREE-05
 pub(crate) fn utf16_len(path: &str) -> usize {
-    if path.is_ascii() { path.len() } else { path.encode_utf16().count() }
+    if path.is_ascii() {
+        path.len()
+    } else {
+        path.encode_utf16().count()
+    }
 }
 
 #[cfg(test)]
@@ -63,12 +69,43 @@ mod tests {
     // spec: CP-PATH-01, CP-PATH-02, CP-PATH-03, CP-PATH-04, CP-PATH-05, CP-PATH-06
     #[test]
     fn validity() {
-        for good in ["/", "/a", "/a/b", "/...", "/.a", "/a.", "/a b", "/\u{d7ff}", "/\u{f900}", "/\u{ffef}", "/zookeeper"] {
+        for good in [
+            "/",
+            "/a",
+            "/a/b",
+            "/...",
+            "/.a",
+            "/a.",
+            "/a b",
+            "/\u{d7ff}",
+            "/\u{f900}",
+            "/\u{ffef}",
+            "/zookeeper",
+        ] {
             assert!(is_valid(good), "{good:?}");
         }
         for bad in [
-            "", "a", "/a/", "//", "//a", "/a//b", "/.", "/..", "/a/./b", "/a/..", "/\0", "/\u{1}", "/a\u{1f}",
-            "/\u{7f}", "/\u{9f}", "/\u{e000}", "/\u{f8ff}", "/\u{fff0}", "/\u{ffff}", "/\u{fffd}", "/\u{10000}",
+            "",
+            "a",
+            "/a/",
+            "//",
+            "//a",
+            "/a//b",
+            "/.",
+            "/..",
+            "/a/./b",
+            "/a/..",
+            "/\0",
+            "/\u{1}",
+            "/a\u{1f}",
+            "/\u{7f}",
+            "/\u{9f}",
+            "/\u{e000}",
+            "/\u{f8ff}",
+            "/\u{fff0}",
+            "/\u{ffff}",
+            "/\u{fffd}",
+            "/\u{10000}",
         ] {
             assert!(!is_valid(bad), "{bad:?}");
         }

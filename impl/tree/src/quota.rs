@@ -40,11 +40,6 @@ impl Quotas {
         }
         None
     }
-
-    /// Every path with a quota.
-    pub(crate) fn subjects(&self) -> impl Iterator<Item = &str> {
-        self.subjects.iter().map(String::as_str)
-    }
 }
 
 /// Numbers by name, as limits and accounts spell them.
@@ -62,10 +57,16 @@ impl Numbers {
             // The canonical form has a stray `=` behind the bytes.
             let (name, value) = pair.split_once('=')?;
             let value = value.trim_end_matches('=');
-            let number = if value.is_empty() { UNLIMITED } else { value.parse().ok()? };
+            let number = if value.is_empty() {
+                UNLIMITED
+            } else {
+                value.parse().ok()?
+            };
             Some((name.into(), number))
         });
-        Self { by_name: pairs.collect() }
+        Self {
+            by_name: pairs.collect(),
+        }
     }
 
     fn get(&self, name: &str) -> i64 {
@@ -79,7 +80,10 @@ impl Numbers {
     // spec: CP-QUO-03
     fn text(&self) -> String {
         let mut text = format!("{COUNT}={},{BYTES}={}", self.get(COUNT), self.get(BYTES));
-        let others = self.by_name.iter().filter(|(name, _)| !matches!(name.as_str(), COUNT | BYTES));
+        let others = self
+            .by_name
+            .iter()
+            .filter(|(name, _)| !matches!(name.as_str(), COUNT | BYTES));
         for (index, (name, value)) in others.enumerate() {
             text.push_str(if index == 0 { "=;" } else { ";" });
             text.push_str(&format!("{name}={value}"));
@@ -145,9 +149,16 @@ pub(crate) fn check(tree: &Tree, path: &str, bytes: i64, count: i64) -> Result<(
     if !tree.settings.enforce_quota {
         return Ok(());
     }
-    let Some(prefix) = tree.quotas.deepest(path) else { return Ok(()) };
-    let read = |name| tree.data(&format!("{}{prefix}/{name}", path::QUOTA)).map(Numbers::parse);
-    let (Some(limits), Some(current)) = (read(LIMITS), read(STATS)) else { return Ok(()) };
+    let Some(prefix) = tree.quotas.deepest(path) else {
+        return Ok(());
+    };
+    let read = |name| {
+        tree.data(&format!("{}{prefix}/{name}", path::QUOTA))
+            .map(Numbers::parse)
+    };
+    let (Some(limits), Some(current)) = (read(LIMITS), read(STATS)) else {
+        return Ok(());
+    };
     for (change, soft, hard) in [(count, COUNT, COUNT_HARD), (bytes, BYTES, BYTES_HARD)] {
         let limit = limits.get(hard);
         if change != 0 && limit > UNLIMITED && current.get(soft).saturating_add(change) > limit {
@@ -160,7 +171,9 @@ pub(crate) fn check(tree: &Tree, path: &str, bytes: i64, count: i64) -> Result<(
 /// Books a change on the deepest quota above it. Only the account's data change.
 // spec: CP-QUO-05, CP-TREE-26
 fn account(tree: &mut Tree, path: &str, bytes: i64, count: i64) {
-    let Some(prefix) = tree.quotas.deepest(path) else { return };
+    let Some(prefix) = tree.quotas.deepest(path) else {
+        return;
+    };
     write_stats(tree, prefix, |numbers| {
         numbers.set(COUNT, numbers.get(COUNT).saturating_add(count));
         numbers.set(BYTES, numbers.get(BYTES).saturating_add(bytes));
@@ -189,7 +202,9 @@ fn write_stats(tree: &mut Tree, subject: &str, update: impl FnOnce(&mut Numbers)
     let Some(id) = tree.lookup(&path) else { return };
     let mut numbers = Numbers::parse(tree.slab.node(id).data());
     update(&mut numbers);
-    tree.change(id, &path, |node| node.set_data(Some(numbers.text().as_bytes())));
+    tree.change(id, &path, |node| {
+        node.set_data(Some(numbers.text().as_bytes()))
+    });
 }
 
 #[cfg(test)]
@@ -202,19 +217,32 @@ mod tests {
         for (given, canonical) in [
             ("count=5,bytes=10", "count=5,bytes=10"),
             ("bytes=;count=3", "count=3,bytes=-1"),
-            ("countHardLimit=7;byteHardLimit=9;count=1", "count=1,bytes=-1=;byteHardLimit=9;countHardLimit=7"),
-            ("count=1,bytes=2=;byteHardLimit=9", "count=1,bytes=2=;byteHardLimit=9"),
+            (
+                "countHardLimit=7;byteHardLimit=9;count=1",
+                "count=1,bytes=-1=;byteHardLimit=9;countHardLimit=7",
+            ),
+            (
+                "count=1,bytes=2=;byteHardLimit=9",
+                "count=1,bytes=2=;byteHardLimit=9",
+            ),
             ("", "count=-1,bytes=-1"),
             ("nonsense", "count=-1,bytes=-1"),
         ] {
-            assert_eq!(Numbers::parse(Some(given.as_bytes())).text(), canonical, "{given:?}");
+            assert_eq!(
+                Numbers::parse(Some(given.as_bytes())).text(),
+                canonical,
+                "{given:?}"
+            );
         }
     }
 
     // spec: CP-QUO-01, CP-QUO-09
     #[test]
     fn subjects() {
-        assert_eq!(subject("/zookeeper/quota/a/b/zookeeper_limits"), Some(("/a/b", LIMITS)));
+        assert_eq!(
+            subject("/zookeeper/quota/a/b/zookeeper_limits"),
+            Some(("/a/b", LIMITS))
+        );
         assert_eq!(subject("/zookeeper/quota/zookeeper_limits"), None);
         assert_eq!(subject("/zookeeper/quotas/x/zookeeper_limits"), None);
         assert_eq!(subject("/zookeeper/quota"), None);

@@ -26,8 +26,16 @@ impl Tree {
     ///
     /// # Errors
     /// As CP-PRE-15 and CP-PRE-16 list them; `out` is then as it was. A request that is no read is Unimplemented.
-    pub fn read(&self, request: &Request<'_>, reader: &Reader<'_>, out: &mut Vec<u8>) -> Result<(), ErrorCode> {
-        #[expect(clippy::wildcard_enum_match_arm, reason = "the reads are named; nothing else may be answered here")]
+    pub fn read(
+        &self,
+        request: &Request<'_>,
+        reader: &Reader<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), ErrorCode> {
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "the reads are named; nothing else may be answered here"
+        )]
         match request {
             Request::Exists(read) => self.exists(&read.path, reader, out),
             Request::GetData(read) => self.get_data(&read.path, reader, out),
@@ -42,7 +50,9 @@ impl Tree {
                 self.get_ephemerals(prefix.as_deref(), reader, out);
                 Ok(())
             }
-            Request::GetAllChildrenNumber { path } => self.get_all_children_number(path, reader, out),
+            Request::GetAllChildrenNumber { path } => {
+                self.get_all_children_number(path, reader, out)
+            }
             Request::WhoAmI => {
                 who_am_i(reader, out);
                 Ok(())
@@ -53,7 +63,12 @@ impl Tree {
 
     /// exists: the Stat.
     // spec: CP-OP-24, CP-PRE-15
-    pub fn exists(&self, path: &str, reader: &Reader<'_>, out: &mut Vec<u8>) -> Result<(), ErrorCode> {
+    pub fn exists(
+        &self,
+        path: &str,
+        reader: &Reader<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), ErrorCode> {
         if path.contains('\0') {
             return Err(ErrorCode::BadArguments);
         }
@@ -62,7 +77,12 @@ impl Tree {
     }
 
     /// getData: data and Stat.
-    pub fn get_data(&self, path: &str, reader: &Reader<'_>, out: &mut Vec<u8>) -> Result<(), ErrorCode> {
+    pub fn get_data(
+        &self,
+        path: &str,
+        reader: &Reader<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), ErrorCode> {
         let id = self.readable(path, reader)?;
         out.put_buffer(self.slab.node(id).data());
         self.shown(id).write(out);
@@ -71,14 +91,24 @@ impl Tree {
 
     /// getChildren: bare names, in no order.
     // spec: CP-OP-25
-    pub fn get_children(&self, path: &str, reader: &Reader<'_>, out: &mut Vec<u8>) -> Result<(), ErrorCode> {
+    pub fn get_children(
+        &self,
+        path: &str,
+        reader: &Reader<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), ErrorCode> {
         let id = self.readable(path, reader)?;
         self.put_children(id, out);
         Ok(())
     }
 
     /// getChildren2: names and Stat.
-    pub fn get_children2(&self, path: &str, reader: &Reader<'_>, out: &mut Vec<u8>) -> Result<(), ErrorCode> {
+    pub fn get_children2(
+        &self,
+        path: &str,
+        reader: &Reader<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), ErrorCode> {
         let id = self.readable(path, reader)?;
         self.put_children(id, out);
         self.shown(id).write(out);
@@ -87,13 +117,27 @@ impl Tree {
 
     /// getACL: grants and Stat. Without ADMIN the hashes stay hidden.
     // spec: CP-OP-26, CP-ACL-12
-    pub fn get_acl(&self, path: &str, reader: &Reader<'_>, out: &mut Vec<u8>) -> Result<(), ErrorCode> {
+    pub fn get_acl(
+        &self,
+        path: &str,
+        reader: &Reader<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), ErrorCode> {
         let id = self.lookup(path).ok_or(ErrorCode::NoNode)?;
         let acl = self.acl_of(id);
-        if !self.permits(acl, Perms(Perms::READ.0 | Perms::ADMIN.0), reader.schemes, reader.ids) {
+        if !self.permits(
+            acl,
+            Perms(Perms::READ.0 | Perms::ADMIN.0),
+            reader.schemes,
+            reader.ids,
+        ) {
             return Err(ErrorCode::NoAuth);
         }
-        put_acl(acl, self.permits(acl, Perms::ADMIN, reader.schemes, reader.ids), out);
+        put_acl(
+            acl,
+            self.permits(acl, Perms::ADMIN, reader.schemes, reader.ids),
+            out,
+        );
         self.shown(id).write(out);
         Ok(())
     }
@@ -107,7 +151,11 @@ impl Tree {
         out: &mut Vec<u8>,
     ) -> Result<(), ErrorCode> {
         let id = self.readable(path, reader)?;
-        let count = if id == ROOT_ID { self.slab.len() - 1 } else { self.count_below(id) };
+        let count = if id == ROOT_ID {
+            self.slab.len() - 1
+        } else {
+            self.count_below(id)
+        };
         out.put_int(i32::try_from(count).unwrap_or(i32::MAX));
         Ok(())
     }
@@ -115,8 +163,13 @@ impl Tree {
     /// getEphemerals: paths of the session's own, below a plain prefix.
     // spec: CP-OP-28
     pub fn get_ephemerals(&self, prefix: Option<&str>, reader: &Reader<'_>, out: &mut Vec<u8>) {
-        let prefix = prefix.filter(|prefix| !matches!(prefix.trim(), "" | "/")).unwrap_or_default();
-        out.put_strings(self.ephemerals(reader.session).filter(|path| path.starts_with(prefix)));
+        let prefix = prefix
+            .filter(|prefix| !matches!(prefix.trim(), "" | "/"))
+            .unwrap_or_default();
+        out.put_strings(
+            self.ephemerals(reader.session)
+                .filter(|path| path.starts_with(prefix)),
+        );
     }
 
     /// multiRead: each op's answer or error, independent of the others.
@@ -128,7 +181,10 @@ impl Tree {
             out.put_int(op.op().code());
             out.put_bool(false);
             out.put_int(0);
-            #[expect(clippy::wildcard_enum_match_arm, reason = "a multiRead with a write in it does not decode")]
+            #[expect(
+                clippy::wildcard_enum_match_arm,
+                reason = "a multiRead with a write in it does not decode"
+            )]
             let answer = match &op {
                 MultiOp::GetChildren(read) => self.get_children(&read.path, reader, out),
                 MultiOp::GetData(read) => self.get_data(&read.path, reader, out),

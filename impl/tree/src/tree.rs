@@ -4,14 +4,14 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use zk_proto::{Acl, Perms, Stat, StatPersisted, TxnDigest};
+use zk_proto::{Acl, Stat, StatPersisted, TxnDigest};
 
 use crate::digest::{self, History};
 use crate::owner;
 use crate::path;
 use crate::quota::Quotas;
 use crate::settings::Settings;
-use crate::store::acls::{AclRef, Acls};
+use crate::store::acls::{AclRef, Acls, OPEN};
 use crate::store::index::Index;
 use crate::store::node::{Node, NodeId};
 use crate::store::owners::Owners;
@@ -20,8 +20,9 @@ use crate::store::slab::Slab;
 /// The root's id in every tree: it is made first and never deleted.
 pub(crate) const ROOT_ID: NodeId = 0;
 
-/// All znodes, sessions and quotas of a server. Changed by [`Tree::apply`] alone (and while a snapshot is loaded);
-/// every other method only reads, so any number of threads may do so at once.
+/// All znodes, sessions and quotas of a server. Changed by [`Tree::apply`] (and, locally, by
+/// [`Tree::set_config`]);
+/// everything that takes `&self` only reads, so any number of threads may do so at once.
 #[derive(Debug)]
 pub struct Tree {
     pub(crate) slab: Slab,
@@ -53,13 +54,8 @@ impl Tree {
     // spec: CP-TREE-01, CP-TREE-02
     pub fn new(settings: Settings) -> Self {
         let mut tree = Self::bare(settings);
-        tree.add_root(Some(b""), 0, &StatPersisted::default());
-        let read_only = [Acl::new(Perms::READ, "world", "anyone")];
-        for (path, acl, aversion) in [(path::ZOOKEEPER, None, 0), (path::QUOTA, None, 0), (path::CONFIG, Some(&read_only), -1)] {
-            let acl = acl.map_or(0, |list| tree.acls.acquire(list));
-            let stat = StatPersisted { aversion, ..StatPersisted::default() };
-            tree.add_own(path, acl, stat);
-        }
+        tree.add_root(Some(b""), OPEN, &StatPersisted::default());
+        tree.add_reserved();
         tree
     }
 
@@ -132,15 +128,20 @@ impl Tree {
 
     /// Sessions that own znodes, with how many, by id.
     pub fn ephemeral_owners(&self) -> impl Iterator<Item = (i64, usize)> + '_ {
-        self.owners
-            .iter()
-            .filter(|(value, _)| matches!(owner::Kind::of(*value, &self.settings), owner::Kind::Ephemeral(_)))
+        self.owners.iter().filter(|(value, _)| {
+            matches!(
+                owner::Kind::of(*value, &self.settings),
+                owner::Kind::Ephemeral(_)
+            )
+        })
     }
 
     /// Paths of the znodes that go with `session`.
     pub fn ephemerals(&self, session: i64) -> impl Iterator<Item = String> + '_ {
         let own = owner::Kind::of(session, &self.settings) == owner::Kind::Ephemeral(session);
-        self.owners.nodes(if own { session } else { 0 }).map(|id| self.path_of(id))
+        self.owners
+            .nodes(if own { session } else { 0 })
+            .map(|id| self.path_of(id))
     }
 
     /// Global sessions with their timeouts in ms, by id.
@@ -173,7 +174,10 @@ impl Tree {
     pub(crate) fn lookup(&self, path: &str) -> Option<NodeId> {
         match path {
             "" | "/" => (self.slab.len() > 0).then_some(ROOT_ID),
-            _ => path.strip_prefix('/')?.split('/').try_fold(ROOT_ID, |parent, name| self.child(parent, name)),
+            _ => path
+                .strip_prefix('/')?
+                .split('/')
+                .try_fold(ROOT_ID, |parent, name| self.child(parent, name)),
         }
     }
 
@@ -258,12 +262,38 @@ impl Tree {
     }
 
     /// Adds one of the server's own znodes, with empty data, unless it is there.
-    pub(crate) fn add_own(&mut self, path: &str, acl: u32, stat: StatPersisted) {
-        let Some((parent, name)) = path::split(path) else { return };
-        let Some(parent) = self.lookup(parent) else { return };
+    pub(crate) fn add_own(&mut self, path: &str, acl: Option<&[Acl]>, stat: StatPersisted) {
+        let Some((parent, name)) = path::split(path) else {
+            return;
+        };
+        let Some(parent) = self.lookup(parent) else {
+            return;
+        };
         if self.child(parent, name).is_none() {
-            self.add(parent, NewNode { path, name, data: Some(b""), acl, stat });
+            let acl = acl.map_or(OPEN, |list| self.acls.acquire(list));
+            self.add(
+                parent,
+                NewNode {
+                    path,
+                    name,
+                    data: Some(b""),
+                    acl,
+                    stat,
+                },
+            );
         }
+    }
+
+    /// Writes the ensemble's configuration into its znode: locally, without a txn.
+    // spec: CP-TREE-02
+    pub fn set_config(&mut self, text: &[u8], config_version: i64, now_ms: i64) {
+        let Some(id) = self.lookup(path::CONFIG) else {
+            return;
+        };
+        self.change(id, path::CONFIG, |node| {
+            node.set_data(Some(text));
+            (node.version, node.mzxid, node.mtime) = (-1, config_version, now_ms);
+        });
     }
 
     /// Adds a child that is not there yet. The parent's numbers stay as they are.
@@ -273,7 +303,9 @@ impl Tree {
         node.acl = new.acl;
         let id = self.slab.insert(node);
         let position = self.slab.node_mut(parent).push_child(id);
-        let owner = self.owners.add(new.stat.ephemeral_owner, id, new.path.len());
+        let owner = self
+            .owners
+            .add(new.stat.ephemeral_owner, id, new.path.len());
         let node = self.slab.node_mut(id);
         (node.position, node.owner) = (position, owner);
         self.index.insert(&self.slab, id);
@@ -326,5 +358,8 @@ impl Tree {
 
 /// A tree's digest as txns carry it.
 pub(crate) fn txn_digest(tree: u64) -> TxnDigest {
-    TxnDigest { version: digest::VERSION, tree: tree.cast_signed() }
+    TxnDigest {
+        version: digest::VERSION,
+        tree: tree.cast_signed(),
+    }
 }

@@ -34,7 +34,9 @@ impl Digest {
     /// The id that a `user:password` text proves.
     // spec: CP-AUTH-03
     pub fn id(&self, credential: &str) -> String {
-        let user = credential.split_once(':').map_or(credential, |(user, _)| user);
+        let user = credential
+            .split_once(':')
+            .map_or(credential, |(user, _)| user);
         user.to_string() + ":" + &STANDARD.encode(self.hash(credential.as_bytes()))
     }
 
@@ -104,7 +106,10 @@ mod tests {
     #[test]
     fn super_user() {
         let super_digest = Some("super:D/InIHSb7yEEbrWz8b9l71RjZJU=".to_string());
-        let digest = Digest { super_digest, ..Digest::default() };
+        let digest = Digest {
+            super_digest,
+            ..Digest::default()
+        };
         let ids = digest.authenticate(Some(b"super:test")).unwrap();
         assert_eq!(ids.last(), Some(&Id::new("super", "")));
         assert_eq!(digest.authenticate(Some(b"super:other")).unwrap().len(), 1);
@@ -115,7 +120,15 @@ mod tests {
     #[test]
     fn shapes() {
         let digest = Digest::default();
-        for (id, valid) in [("u:h", true), (":h", true), ("u", false), ("u:", false), ("a:b:c", false), ("", false), (":", false)] {
+        for (id, valid) in [
+            ("u:h", true),
+            (":h", true),
+            ("u", false),
+            ("u:", false),
+            ("a:b:c", false),
+            ("", false),
+            (":", false),
+        ] {
             assert_eq!(digest.is_valid(id), valid, "{id:?}");
         }
     }

@@ -21,7 +21,9 @@ impl Scheme for Ip {
 
     // spec: CP-ACL-22. The caller's address may name a zone, which no ACL can.
     fn matches(&self, caller: &str, granted: &str) -> bool {
-        let (Some(caller), Some(net)) = (address(caller), Net::parse(granted)) else { return false };
+        let (Some(caller), Some(net)) = (address(caller), Net::parse(granted)) else {
+            return false;
+        };
         net.holds(&caller)
     }
 
@@ -43,20 +45,29 @@ struct Net {
 
 impl Net {
     fn parse(text: &str) -> Option<Self> {
-        let (start, bits) = text.split_once('/').map_or((text, None), |(start, bits)| (start, Some(bits)));
+        let (start, bits) = text
+            .split_once('/')
+            .map_or((text, None), |(start, bits)| (start, Some(bits)));
         let address = address(start)?;
         let all = address.len() * 8;
-        let bits = bits.map_or(Some(all), |bits| bits.parse().ok().filter(|bits| *bits <= all))?;
+        let bits = bits.map_or(Some(all), |bits| {
+            bits.parse().ok().filter(|bits| *bits <= all)
+        })?;
         Some(Self { address, bits })
     }
 
     fn holds(&self, other: &[u8]) -> bool {
         self.address.len() == other.len()
-            && self.address.iter().zip(other).enumerate().all(|(index, (mine, theirs))| {
-                let counted = self.bits.saturating_sub(index * 8).min(8);
-                let mask = 0xff_u8.checked_shl(8 - counted as u32).unwrap_or(0);
-                mine & mask == theirs & mask
-            })
+            && self
+                .address
+                .iter()
+                .zip(other)
+                .enumerate()
+                .all(|(index, (mine, theirs))| {
+                    let counted = self.bits.saturating_sub(index * 8).min(8);
+                    let mask = 0xff_u8.checked_shl(8 - counted as u32).unwrap_or(0);
+                    mine & mask == theirs & mask
+                })
     }
 }
 
@@ -77,10 +88,30 @@ mod tests {
     // spec: CP-ACL-22
     #[test]
     fn shapes() {
-        for good in ["127.0.0.1", "10.0.0.0/8", "1.2.3.4/0", "1.2.3.4/32", "::1", "fe80::/10", "1:2:3:4:5:6:7:8/128"] {
+        for good in [
+            "127.0.0.1",
+            "10.0.0.0/8",
+            "1.2.3.4/0",
+            "1.2.3.4/32",
+            "::1",
+            "fe80::/10",
+            "1:2:3:4:5:6:7:8/128",
+        ] {
             assert!(Ip.is_valid(good), "{good}");
         }
-        for bad in ["", "1.2.3", "1.2.3.4.5", "256.1.1.1", "1.2.3.4/33", "1.2.3.4/-1", "1.2.3.4/", "::1/129", "::1%lo", "::ffff:1.2.3.4", "1:2:3"] {
+        for bad in [
+            "",
+            "1.2.3",
+            "1.2.3.4.5",
+            "256.1.1.1",
+            "1.2.3.4/33",
+            "1.2.3.4/-1",
+            "1.2.3.4/",
+            "::1/129",
+            "::1%lo",
+            "::ffff:1.2.3.4",
+            "1:2:3",
+        ] {
             assert!(!Ip.is_valid(bad), "{bad}");
         }
     }

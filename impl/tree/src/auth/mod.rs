@@ -53,7 +53,9 @@ pub struct Schemes {
 
 impl fmt::Debug for Schemes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.known.iter().map(|scheme| scheme.name())).finish()
+        f.debug_list()
+            .entries(self.known.iter().map(|scheme| scheme.name()))
+            .finish()
     }
 }
 
@@ -87,14 +89,21 @@ impl Schemes {
     /// # Errors
     /// AuthFailed: the scheme is unknown or refuses. The connection must be closed after the answer.
     // spec: CP-OP-36, CP-AUTH-03, CP-AUTH-04, CP-AUTH-07
-    pub fn authenticate(&self, scheme: &str, credential: Option<&[u8]>) -> Result<Vec<Id>, ErrorCode> {
-        self.find(scheme).and_then(|scheme| scheme.authenticate(credential)).ok_or(ErrorCode::AuthFailed)
+    pub fn authenticate(
+        &self,
+        scheme: &str,
+        credential: Option<&[u8]>,
+    ) -> Result<Vec<Id>, ErrorCode> {
+        self.find(scheme)
+            .and_then(|scheme| scheme.authenticate(credential))
+            .ok_or(ErrorCode::AuthFailed)
     }
 
     /// The name that whoAmI shows for an id.
     // spec: CP-OP-33
     pub fn user<'i>(&self, id: &'i Id) -> &'i str {
-        self.find(&id.scheme).map_or("", |scheme| scheme.user(&id.id))
+        self.find(&id.scheme)
+            .map_or("", |scheme| scheme.user(&id.id))
     }
 
     /// Does the ACL grant any of `perms` to one of `ids`?
@@ -107,7 +116,9 @@ impl Schemes {
             AclRef::Open | AclRef::Unknown => &[],
         };
         ids.iter().any(|id| id.scheme == SUPER)
-            || list.iter().any(|grant| grant.perms.intersects(perms) && self.grants(&grant.id, ids))
+            || list
+                .iter()
+                .any(|grant| grant.perms.intersects(perms) && self.grants(&grant.id, ids))
     }
 
     /// The ACL that a create or setACL stores.
@@ -116,7 +127,9 @@ impl Schemes {
     /// InvalidAcl.
     // spec: CP-ACL-10, CP-ACL-11, CP-ACL-12
     pub fn normalise(&self, asked: Option<&Acls<'_>>, ids: &[Id]) -> Result<Vec<Acl>, ErrorCode> {
-        let Some(asked) = asked.filter(|asked| !asked.is_empty()) else { return Err(ErrorCode::InvalidAcl) };
+        let Some(asked) = asked.filter(|asked| !asked.is_empty()) else {
+            return Err(ErrorCode::InvalidAcl);
+        };
         let mut distinct: Vec<Acl> = Vec::new();
         for grant in asked.to_vec() {
             if !distinct.contains(&grant) {
@@ -139,30 +152,50 @@ impl Schemes {
     fn expand(&self, perms: Perms, ids: &[Id], stored: &mut Vec<Acl>) -> Result<(), ErrorCode> {
         let before = stored.len();
         let authenticated = |id: &&Id| self.find(&id.scheme).is_some_and(Scheme::is_authenticating);
-        stored.extend(ids.iter().filter(authenticated).map(|id| Acl { perms, id: id.clone() }));
-        if stored.len() == before { Err(ErrorCode::InvalidAcl) } else { Ok(()) }
+        stored.extend(ids.iter().filter(authenticated).map(|id| Acl {
+            perms,
+            id: id.clone(),
+        }));
+        if stored.len() == before {
+            Err(ErrorCode::InvalidAcl)
+        } else {
+            Ok(())
+        }
     }
 
     fn may_stand(&self, id: &Id) -> bool {
-        if id.scheme == WORLD { id.id == ANYONE } else { self.find(&id.scheme).is_some_and(|scheme| scheme.is_valid(&id.id)) }
+        if id.scheme == WORLD {
+            id.id == ANYONE
+        } else {
+            self.find(&id.scheme)
+                .is_some_and(|scheme| scheme.is_valid(&id.id))
+        }
     }
 
     fn grants(&self, granted: &Id, ids: &[Id]) -> bool {
         if granted.scheme == WORLD {
             return granted.id == ANYONE;
         }
-        let Some(scheme) = self.find(&granted.scheme) else { return false };
-        ids.iter().any(|id| id.scheme == granted.scheme && scheme.matches(&id.id, &granted.id))
+        let Some(scheme) = self.find(&granted.scheme) else {
+            return false;
+        };
+        ids.iter()
+            .any(|id| id.scheme == granted.scheme && scheme.matches(&id.id, &granted.id))
     }
 
     fn find(&self, name: &str) -> Option<&dyn Scheme> {
-        self.known.iter().find(|scheme| scheme.name() == name).map(Box::as_ref)
+        self.known
+            .iter()
+            .find(|scheme| scheme.name() == name)
+            .map(Box::as_ref)
     }
 }
 
 /// An id of the `digest` scheme as those without ADMIN see it.
 // spec: CP-OP-26
 pub(crate) fn masked(id: &Id) -> Option<String> {
-    let (user, _) = (id.scheme == DIGEST).then(|| id.id.split_once(':')).flatten()?;
+    let (user, _) = (id.scheme == DIGEST)
+        .then(|| id.id.split_once(':'))
+        .flatten()?;
     Some(user.to_string() + ":x")
 }

@@ -4,7 +4,9 @@ use alloc::format;
 use alloc::string::String;
 
 use bytes::Bytes;
-use zk_proto::{CreateKind, CreateMode, CreateTxn, ErrorCode, OpCode, Perms, StatPersisted, Txn, request};
+use zk_proto::{
+    CreateKind, CreateMode, CreateTxn, ErrorCode, OpCode, Perms, StatPersisted, Txn, request,
+};
 
 use super::pending::{PendingNode, path_cost};
 use super::{Checked, Context, Prep, valid};
@@ -54,7 +56,11 @@ impl<'a> Create<'a> {
             };
         }
         // A createTTL without a TTL's flags stops Apache's server when it is applied, or fails like this.
-        if self.ttl_ms.is_some() { Err(ErrorCode::BadArguments) } else { Ok(mode) }
+        if self.ttl_ms.is_some() {
+            Err(ErrorCode::BadArguments)
+        } else {
+            Ok(mode)
+        }
     }
 
     fn kind(&self, mode: CreateMode) -> CreateKind {
@@ -72,9 +78,15 @@ impl Prep {
     // spec: CP-PRE-10, CP-PRE-20, CP-PRE-21, CP-PRE-22, CP-PRE-23, CP-PRE-27
     pub(super) fn create(&mut self, context: &Context<'_>, create: Create<'_>) -> Checked<Txn> {
         let mode = create.mode(context)?;
-        if mode.is_ephemeral() { context.ask.global_session } else { context.ask.session }?;
+        if mode.is_ephemeral() {
+            context.ask.global_session
+        } else {
+            context.ask.session
+        }?;
         let parent_path = creatable_parent(&create.body.path)?;
-        let acl = context.schemes.normalise(create.body.acl.as_ref(), context.ask.ids)?;
+        let acl = context
+            .schemes
+            .normalise(create.body.acl.as_ref(), context.ask.ids)?;
         let parent = self.node(context, parent_path)?;
         context.allow(&parent, Perms::CREATE)?;
         let path = final_path(&create.body.path, mode, &parent);
@@ -86,7 +98,12 @@ impl Prep {
         if let Kind::Ephemeral(_) = Kind::of(parent.stat.ephemeral_owner, &context.tree.settings) {
             return Err(ErrorCode::NoChildrenForEphemerals);
         }
-        quota::check(context.tree, &path, create.body.data.map_or(0, <[u8]>::len) as i64, 1)?;
+        quota::check(
+            context.tree,
+            &path,
+            create.body.data.map_or(0, <[u8]>::len) as i64,
+            1,
+        )?;
         let txn = CreateTxn {
             path,
             data: create.body.data.map(Bytes::copy_from_slice),
@@ -102,12 +119,15 @@ impl Prep {
     // spec: CP-TREE-20, CP-TREE-28
     fn add(&mut self, context: &Context<'_>, mut parent: PendingNode, txn: &CreateTxn) {
         let header = &context.ask.header;
-        let Some((parent_path, _)) = path::split(&txn.path) else { return };
+        let Some((parent_path, _)) = path::split(&txn.path) else {
+            return;
+        };
         parent.children += 1;
         if txn.parent_cversion > parent.stat.cversion {
             (parent.stat.cversion, parent.stat.pzxid) = (txn.parent_cversion, header.zxid);
         }
-        self.pending.put(context.tree, header.zxid, parent_path, parent);
+        self.pending
+            .put(context.tree, header.zxid, parent_path, parent);
         let stat = StatPersisted {
             czxid: header.zxid,
             mzxid: header.zxid,
@@ -118,16 +138,25 @@ impl Prep {
             ..StatPersisted::default()
         };
         let node = PendingNode::new(stat, acls::as_ref(&txn.acl), txn.data.clone());
-        self.pending.create(context.tree, header.zxid, &txn.path, node);
+        self.pending
+            .create(context.tree, header.zxid, &txn.path, node);
     }
 
     /// Refuses an ephemeral with which the session could no longer be closed by one txn.
     // spec: QP-DEF-21. Apache's server writes that txn and can then never read its log again.
     fn check_close_size(&self, context: &Context<'_>, txn: &CreateTxn) -> Checked<()> {
         const REST_OF_TXN: i64 = 64;
-        let Kind::Ephemeral(session) = kind_of(txn, &context.ask.header) else { return Ok(()) };
-        let cost = self.pending.ephemerals_cost(context.tree, session) + path_cost(&txn.path) + REST_OF_TXN;
-        if cost > context.tree.settings.max_txn_bytes as i64 { Err(ErrorCode::QuotaExceeded) } else { Ok(()) }
+        let Kind::Ephemeral(session) = kind_of(txn, &context.ask.header) else {
+            return Ok(());
+        };
+        let cost = self.pending.ephemerals_cost(context.tree, session)
+            + path_cost(&txn.path)
+            + REST_OF_TXN;
+        if cost > context.tree.settings.max_txn_bytes as i64 {
+            Err(ErrorCode::QuotaExceeded)
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -142,5 +171,9 @@ fn creatable_parent(path: &str) -> Checked<&str> {
 /// The path with its number, if it gets one.
 // spec: CP-PATH-10, CP-PATH-11, CP-PATH-13, CP-PATH-14
 fn final_path(path: &str, mode: CreateMode, parent: &PendingNode) -> String {
-    if mode.is_sequential() { format!("{path}{:010}", parent.stat.cversion) } else { path.into() }
+    if mode.is_sequential() {
+        format!("{path}{:010}", parent.stat.cversion)
+    } else {
+        path.into()
+    }
 }

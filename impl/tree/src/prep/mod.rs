@@ -12,7 +12,9 @@ use bytes::Bytes;
 use zk_proto::acl::Acls;
 use zk_proto::multi::Ops;
 use zk_proto::request::{SetData, Versioned};
-use zk_proto::{ErrorCode, Id, MultiOp, Perms, Request, Txn, TxnDigest, TxnHeader, TxnRecord};
+use zk_proto::{
+    ErrorCode, Id, MultiOp, OpCode, Perms, Request, Txn, TxnDigest, TxnHeader, TxnRecord,
+};
 
 use crate::auth::Schemes;
 use crate::path;
@@ -62,7 +64,13 @@ impl Prep {
     /// Checks a write. The txn that comes back must be proposed, and applied in zxid order; a request that fails gives an
     /// error txn (a multi: a multi with its errors), which takes its zxid all the same.
     // spec: CP-PRE-01, CP-PRE-02, QP-TXN-03, QP-TXN-04
-    pub fn prepare(&mut self, tree: &Tree, schemes: &Schemes, ask: &Ask<'_>, request: &Request<'_>) -> TxnRecord {
+    pub fn prepare(
+        &mut self,
+        tree: &Tree,
+        schemes: &Schemes,
+        ask: &Ask<'_>,
+        request: &Request<'_>,
+    ) -> TxnRecord {
         let context = Context { tree, schemes, ask };
         self.pending.begin();
         if let Request::Multi(ops) = request {
@@ -74,14 +82,24 @@ impl Prep {
     }
 
     /// An error txn, for a refusal that the caller found itself.
-    pub fn refuse(&mut self, tree: &Tree, ask: &Ask<'_>, error: ErrorCode) -> TxnRecord {
-        let _ = tree;
-        TxnRecord { header: ask.header, txn: Txn::Error { err: error.code() }, digest: None }
+    // spec: CP-PRE-02
+    pub fn refuse(ask: &Ask<'_>, error: ErrorCode) -> TxnRecord {
+        TxnRecord {
+            header: ask.header,
+            txn: Txn::Error { err: error.code() },
+            digest: None,
+        }
     }
 
     /// The txn of a reconfiguration whose text the caller has checked and made.
     // spec: CP-PRE-17, CP-TREE-24, CP-CFG-42
-    pub fn reconfig(&mut self, tree: &Tree, schemes: &Schemes, ask: &Ask<'_>, text: &[u8]) -> TxnRecord {
+    pub fn reconfig(
+        &mut self,
+        tree: &Tree,
+        schemes: &Schemes,
+        ask: &Ask<'_>,
+        text: &[u8],
+    ) -> TxnRecord {
         let context = Context { tree, schemes, ask };
         self.pending.begin();
         let checked = self.check_reconfig(&context, text);
@@ -99,20 +117,27 @@ impl Prep {
     }
 
     fn check(&mut self, context: &Context<'_>, request: &Request<'_>) -> Checked<Txn> {
-        #[expect(clippy::wildcard_enum_match_arm, reason = "the writes are named; nothing else becomes a txn")]
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "the writes are named; nothing else becomes a txn"
+        )]
         match request {
-            Request::Create(body) => self.create(context, Create::new(zk_proto::OpCode::Create, body, None)),
-            Request::Create2(body) => self.create(context, Create::new(zk_proto::OpCode::Create2, body, None)),
+            Request::Create(body) => self.create(context, Create::new(OpCode::Create, body, None)),
+            Request::Create2(body) => {
+                self.create(context, Create::new(OpCode::Create2, body, None))
+            }
             Request::CreateContainer(body) => {
-                self.create(context, Create::new(zk_proto::OpCode::CreateContainer, body, None))
+                self.create(context, Create::new(OpCode::CreateContainer, body, None))
             }
             Request::CreateTtl(body, ttl) => {
-                self.create(context, Create::new(zk_proto::OpCode::CreateTtl, body, Some(*ttl)))
+                self.create(context, Create::new(OpCode::CreateTtl, body, Some(*ttl)))
             }
             Request::Delete(body) => self.delete(context, body),
             Request::DeleteContainer { path } => self.delete_container(context, path),
             Request::SetData(body) => self.set_data(context, body),
-            Request::SetAcl { path, acl, version } => self.set_acl(context, path, acl.as_ref(), *version),
+            Request::SetAcl { path, acl, version } => {
+                self.set_acl(context, path, acl.as_ref(), *version)
+            }
             Request::CreateSession { timeout } => Ok(Txn::CreateSession { timeout: *timeout }),
             Request::CloseSession => Ok(self.close_session(context)),
             // spec: CP-OP-30. check stands in multis only.
@@ -125,7 +150,11 @@ impl Prep {
         let mut parts = Vec::new();
         let mut failed = false;
         for op in ops.iter() {
-            let part = if failed { Err(ErrorCode::RuntimeInconsistency) } else { self.check_part(context, &op) };
+            let part = if failed {
+                Err(ErrorCode::RuntimeInconsistency)
+            } else {
+                self.check_part(context, &op)
+            };
             if part.is_err() && !failed {
                 failed = true;
                 self.pending.rollback();
@@ -139,14 +168,20 @@ impl Prep {
     // spec: CP-MUL-06, CP-MUL-13
     fn check_part(&mut self, context: &Context<'_>, op: &MultiOp<'_>) -> Checked<Txn> {
         match op {
-            MultiOp::Create(body) => self.create(context, Create::in_multi(zk_proto::OpCode::Create, body, None)),
-            MultiOp::Create2(body) => self.create(context, Create::in_multi(zk_proto::OpCode::Create2, body, None)),
-            MultiOp::CreateContainer(body) => {
-                self.create(context, Create::in_multi(zk_proto::OpCode::CreateContainer, body, None))
+            MultiOp::Create(body) => {
+                self.create(context, Create::in_multi(OpCode::Create, body, None))
             }
-            MultiOp::CreateTtl(body, ttl) => {
-                self.create(context, Create::in_multi(zk_proto::OpCode::CreateTtl, body, Some(*ttl)))
+            MultiOp::Create2(body) => {
+                self.create(context, Create::in_multi(OpCode::Create2, body, None))
             }
+            MultiOp::CreateContainer(body) => self.create(
+                context,
+                Create::in_multi(OpCode::CreateContainer, body, None),
+            ),
+            MultiOp::CreateTtl(body, ttl) => self.create(
+                context,
+                Create::in_multi(OpCode::CreateTtl, body, Some(*ttl)),
+            ),
             MultiOp::Delete(body) => self.delete(context, body),
             MultiOp::SetData(body) => self.set_data(context, body),
             MultiOp::Check(body) => self.check_version(context, body),
@@ -157,20 +192,32 @@ impl Prep {
     /// Makes the record: header, txn or error, digest.
     fn finish(&mut self, context: &Context<'_>, checked: Checked<Txn>) -> TxnRecord {
         let limit = context.tree.settings.max_txn_bytes;
-        let checked = checked.and_then(|txn| if size_of_txn(&txn) > limit { Err(ErrorCode::MarshallingError) } else { Ok(txn) });
+        let checked = checked.and_then(|txn| {
+            if size_of_txn(&txn) > limit {
+                Err(ErrorCode::MarshallingError)
+            } else {
+                Ok(txn)
+            }
+        });
         let header = context.ask.header;
         match checked {
-            Ok(txn) => TxnRecord { header, txn, digest: self.digest(context.tree) },
+            Ok(txn) => TxnRecord {
+                header,
+                txn,
+                digest: self.digest(context.tree),
+            },
             Err(error) => {
                 self.pending.rollback();
-                TxnRecord { header, txn: Txn::Error { err: error.code() }, digest: None }
+                Self::refuse(context.ask, error)
             }
         }
     }
 
     // spec: QP-TXN-10
     fn digest(&self, tree: &Tree) -> Option<TxnDigest> {
-        tree.settings.digest.then(|| txn_digest(self.pending.digest(tree)))
+        tree.settings
+            .digest
+            .then(|| txn_digest(self.pending.digest(tree)))
     }
 
     // spec: CP-PRE-11
@@ -196,7 +243,8 @@ impl Prep {
         valid(path)?;
         let mut node = self.node(context, path)?;
         context.allow(&node, Perms::WRITE)?;
-        let growth = body.data.map_or(0, <[u8]>::len) as i64 - node.data_len(context.tree, path) as i64;
+        let growth =
+            body.data.map_or(0, <[u8]>::len) as i64 - node.data_len(context.tree, path) as i64;
         quota::check(context.tree, path, growth, 0)?;
         let version = next_version(node.stat.version, body.version)?;
         let data = body.data.map(Bytes::copy_from_slice);
@@ -204,11 +252,21 @@ impl Prep {
         (node.stat.version, node.stat.mzxid, node.stat.mtime) = (version, header.zxid, header.time);
         node.data = PendingData::New(data.clone());
         self.pending.put(context.tree, header.zxid, path, node);
-        Ok(Txn::SetData { path: path.into(), data, version })
+        Ok(Txn::SetData {
+            path: path.into(),
+            data,
+            version,
+        })
     }
 
     // spec: CP-PRE-13
-    fn set_acl(&mut self, context: &Context<'_>, path: &str, acl: Option<&Acls<'_>>, version: i32) -> Checked<Txn> {
+    fn set_acl(
+        &mut self,
+        context: &Context<'_>,
+        path: &str,
+        acl: Option<&Acls<'_>>,
+        version: i32,
+    ) -> Checked<Txn> {
         context.ask.session?;
         valid(path)?;
         let acl = context.schemes.normalise(acl, context.ask.ids)?;
@@ -217,8 +275,13 @@ impl Prep {
         let version = next_version(node.stat.aversion, version)?;
         node.stat.aversion = version;
         node.acl = crate::store::acls::as_ref(&acl);
-        self.pending.put(context.tree, context.ask.header.zxid, path, node);
-        Ok(Txn::SetAcl { path: path.into(), acl, version })
+        self.pending
+            .put(context.tree, context.ask.header.zxid, path, node);
+        Ok(Txn::SetAcl {
+            path: path.into(),
+            acl,
+            version,
+        })
     }
 
     // spec: CP-PRE-14
@@ -229,7 +292,10 @@ impl Prep {
         let node = self.node(context, path)?;
         context.allow(&node, Perms::READ)?;
         let version = next_version(node.stat.version, body.version)?;
-        Ok(Txn::Check { path: path.into(), version })
+        Ok(Txn::Check {
+            path: path.into(),
+            version,
+        })
     }
 
     fn check_reconfig(&mut self, context: &Context<'_>, text: &[u8]) -> Checked<Txn> {
@@ -239,17 +305,30 @@ impl Prep {
         let header = &context.ask.header;
         (node.stat.version, node.stat.mzxid, node.stat.mtime) = (-1, header.zxid, header.time);
         node.data = PendingData::New(data.clone());
-        self.pending.put(context.tree, header.zxid, path::CONFIG, node);
-        Ok(Txn::Reconfig { path: path::CONFIG.into(), data, version: -1 })
+        self.pending
+            .put(context.tree, header.zxid, path::CONFIG, node);
+        Ok(Txn::Reconfig {
+            path: path::CONFIG.into(),
+            data,
+            version: -1,
+        })
     }
 
     fn node(&self, context: &Context<'_>, path: &str) -> Checked<PendingNode> {
-        self.pending.find(context.tree, path).ok_or(ErrorCode::NoNode)
+        self.pending
+            .find(context.tree, path)
+            .ok_or(ErrorCode::NoNode)
     }
 
     /// Records that a znode without children goes.
     // spec: CP-TREE-21
-    fn remove(&mut self, context: &Context<'_>, path: &str, parent_path: &str, mut parent: PendingNode) {
+    fn remove(
+        &mut self,
+        context: &Context<'_>,
+        path: &str,
+        parent_path: &str,
+        mut parent: PendingNode,
+    ) {
         let zxid = context.ask.header.zxid;
         parent.children = parent.children.saturating_sub(1);
         parent.stat.pzxid = zxid;
@@ -260,12 +339,23 @@ impl Prep {
 
 impl Context<'_> {
     fn allow(&self, node: &PendingNode, perms: Perms) -> Checked<()> {
-        if self.tree.permits(&node.acl, perms, self.schemes, self.ask.ids) { Ok(()) } else { Err(ErrorCode::NoAuth) }
+        if self
+            .tree
+            .permits(&node.acl, perms, self.schemes, self.ask.ids)
+        {
+            Ok(())
+        } else {
+            Err(ErrorCode::NoAuth)
+        }
     }
 }
 
 fn valid(path: &str) -> Checked<()> {
-    if path::is_valid(path) { Ok(()) } else { Err(ErrorCode::BadArguments) }
+    if path::is_valid(path) {
+        Ok(())
+    } else {
+        Err(ErrorCode::BadArguments)
+    }
 }
 
 /// The parent of a path that may be deleted: a weaker test than [`valid`].
@@ -280,21 +370,36 @@ fn deletable_parent(path: &str) -> Checked<&str> {
 /// The version after a change that expects `expected`.
 // spec: CP-PRE-29
 fn next_version(current: i32, expected: i32) -> Checked<i32> {
-    if expected == -1 || expected == current { Ok(current.wrapping_add(1)) } else { Err(ErrorCode::BadVersion) }
+    if expected == -1 || expected == current {
+        Ok(current.wrapping_add(1))
+    } else {
+        Err(ErrorCode::BadVersion)
+    }
 }
 
 /// Bytes that a txn takes in the log, nearly: names of ids count, fixed parts are rounded up.
 fn size_of_txn(txn: &Txn) -> usize {
     const FIXED: usize = 64;
-    let grants = |acl: &[zk_proto::Acl]| acl.iter().map(|acl| 12 + acl.id.scheme.len() + acl.id.id.len()).sum::<usize>();
+    let grants = |acl: &[zk_proto::Acl]| {
+        acl.iter()
+            .map(|acl| 12 + acl.id.scheme.len() + acl.id.id.len())
+            .sum::<usize>()
+    };
     let data = |data: &Option<Bytes>| data.as_ref().map_or(0, Bytes::len);
     FIXED
         + match txn {
             Txn::CreateSession { .. } | Txn::Error { .. } => 0,
             Txn::CloseSession { paths } => paths.iter().flatten().map(|path| 4 + path.len()).sum(),
             Txn::Create(txn) => txn.path.len() + data(&txn.data) + grants(&txn.acl),
-            Txn::Delete { path } | Txn::DeleteContainer { path } | Txn::Check { path, .. } => path.len(),
-            Txn::SetData { path, data: new, .. } | Txn::Reconfig { path, data: new, .. } => path.len() + data(new),
+            Txn::Delete { path } | Txn::DeleteContainer { path } | Txn::Check { path, .. } => {
+                path.len()
+            }
+            Txn::SetData {
+                path, data: new, ..
+            }
+            | Txn::Reconfig {
+                path, data: new, ..
+            } => path.len() + data(new),
             Txn::SetAcl { path, acl, .. } => path.len() + grants(acl),
             Txn::Multi(parts) => parts.iter().map(size_of_txn).sum(),
         }

@@ -68,7 +68,13 @@ pub(crate) enum PendingData {
 
 impl PendingNode {
     pub(crate) fn new(stat: StatPersisted, acl: AclRef, data: Option<Bytes>) -> Self {
-        Self { stat, children: 0, acl, data: PendingData::New(data), digest: 0 }
+        Self {
+            stat,
+            children: 0,
+            acl,
+            data: PendingData::New(data),
+            digest: 0,
+        }
     }
 
     /// Length of the data, bytes.
@@ -117,7 +123,9 @@ impl Pending {
     // spec: CP-MUL-08
     pub(crate) fn rollback(&mut self) {
         while let Some(replaced) = self.undo.pop() {
-            let Some(queued) = self.queue.pop_back() else { break };
+            let Some(queued) = self.queue.pop_back() else {
+                break;
+            };
             self.settle(&queued);
             match replaced {
                 Some(change) => drop(self.by_path.insert(queued.path, change)),
@@ -152,7 +160,9 @@ impl Pending {
 
     /// Deletes a znode that is there.
     pub(crate) fn delete(&mut self, tree: &Tree, zxid: i64, path: &str) {
-        let Some(node) = self.find(tree, path) else { return };
+        let Some(node) = self.find(tree, path) else {
+            return;
+        };
         self.digest = Some(digest::exchange(self.digest(tree), node.digest, 0));
         let session = session_of(tree, &node.stat);
         self.record(zxid, path, None, session, -path_cost(path));
@@ -162,14 +172,26 @@ impl Pending {
     // spec: CP-EPH-04, QP-TXN-06
     pub(crate) fn ephemerals(&self, tree: &Tree, session: i64) -> Vec<String> {
         let own = |path: &str| match self.by_path.get(path) {
-            Some(change) => change.node.as_ref().is_some_and(|node| session_of(tree, &node.stat) == session),
+            Some(change) => change
+                .node
+                .as_ref()
+                .is_some_and(|node| session_of(tree, &node.stat) == session),
             None => true,
         };
         let from = (session, Arc::from(""));
-        let proposed = self.ephemerals.range(from..).map(|((owner, path), _)| (*owner, path));
-        let proposed = proposed.take_while(|(owner, _)| *owner == session).map(|(_, path)| path.to_string());
+        let proposed = self
+            .ephemerals
+            .range(from..)
+            .map(|((owner, path), _)| (*owner, path));
+        let proposed = proposed
+            .take_while(|(owner, _)| *owner == session)
+            .map(|(_, path)| path.to_string());
         let proposed = proposed.filter(|path| self.by_path.contains_key(path.as_str()));
-        let mut paths: Vec<String> = tree.ephemerals(session).chain(proposed).filter(|path| own(path)).collect();
+        let mut paths: Vec<String> = tree
+            .ephemerals(session)
+            .chain(proposed)
+            .filter(|path| own(path))
+            .collect();
         paths.sort_unstable();
         paths.dedup();
         paths
@@ -186,9 +208,15 @@ impl Pending {
     /// Forgets what the tree now shows.
     pub(crate) fn applied(&mut self, zxid: i64) {
         while self.queue.front().is_some_and(|queued| queued.zxid <= zxid) {
-            let Some(queued) = self.queue.pop_front() else { break };
+            let Some(queued) = self.queue.pop_front() else {
+                break;
+            };
             self.settle(&queued);
-            if self.by_path.get(&queued.path).is_some_and(|change| change.zxid <= zxid) {
+            if self
+                .by_path
+                .get(&queued.path)
+                .is_some_and(|change| change.zxid <= zxid)
+            {
                 self.by_path.remove(&queued.path);
             }
         }
@@ -204,14 +232,30 @@ impl Pending {
         }
     }
 
-    fn record(&mut self, zxid: i64, path: &str, node: Option<PendingNode>, session: i64, cost: i64) -> Arc<str> {
+    fn record(
+        &mut self,
+        zxid: i64,
+        path: &str,
+        node: Option<PendingNode>,
+        session: i64,
+        cost: i64,
+    ) -> Arc<str> {
         let path = path::canonical(path);
-        let key = self.by_path.get_key_value(path).map_or_else(|| Arc::from(path), |(key, _)| key.clone());
-        self.undo.push(self.by_path.insert(key.clone(), Change { zxid, node }));
+        let key = self
+            .by_path
+            .get_key_value(path)
+            .map_or_else(|| Arc::from(path), |(key, _)| key.clone());
+        self.undo
+            .push(self.by_path.insert(key.clone(), Change { zxid, node }));
         if session != 0 {
             *self.costs.entry(session).or_default() += cost;
         }
-        self.queue.push_back(Queued { zxid, path: key.clone(), session, cost });
+        self.queue.push_back(Queued {
+            zxid,
+            path: key.clone(),
+            session,
+            cost,
+        });
         key
     }
 

@@ -9,7 +9,9 @@ use crate::path;
 impl Prep {
     // spec: CP-EPH-04, CP-EPH-05, CP-EPH-06, CP-SES-11, CP-SES-14, CP-SES-15, QP-TXN-06, QP-TXN-11
     pub(super) fn close_session(&mut self, context: &Context<'_>) -> Txn {
-        let paths = self.pending.ephemerals(context.tree, context.ask.header.session_id);
+        let paths = self
+            .pending
+            .ephemerals(context.tree, context.ask.header.session_id);
         for path in &paths {
             if let Some((parent_path, _)) = path::split(path)
                 && let Some(parent) = self.pending.find(context.tree, parent_path)
@@ -17,7 +19,9 @@ impl Prep {
                 self.remove(context, path, parent_path, parent);
             }
         }
-        Txn::CloseSession { paths: context.tree.settings.close_session_txn.then_some(paths) }
+        Txn::CloseSession {
+            paths: context.tree.settings.close_session_txn.then_some(paths),
+        }
     }
 
     /// What is no longer a candidate stays: since it was found, a client may have put something else in its place.
@@ -30,8 +34,11 @@ impl Prep {
         }
         match Kind::of(node.stat.ephemeral_owner, &context.tree.settings) {
             Kind::Container => {}
-            Kind::Ttl(ttl_ms) if context.ask.header.time.saturating_sub(node.stat.mtime) > ttl_ms => {}
-            Kind::Ttl(_) | Kind::Ephemeral(_) | Kind::Persistent => return Err(ErrorCode::BadVersion),
+            Kind::Ttl(ttl_ms)
+                if context.ask.header.time.saturating_sub(node.stat.mtime) > ttl_ms => {}
+            Kind::Ttl(_) | Kind::Ephemeral(_) | Kind::Persistent => {
+                return Err(ErrorCode::BadVersion);
+            }
         }
         let parent = self.node(context, parent_path)?;
         self.remove(context, path, parent_path, parent);

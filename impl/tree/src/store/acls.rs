@@ -48,7 +48,11 @@ struct Entry {
 impl Default for Acls {
     fn default() -> Self {
         Self {
-            entries: alloc::vec![Entry { id: OPEN_ID, uses: 0, acl: AclRef::Open }],
+            entries: alloc::vec![Entry {
+                id: OPEN_ID,
+                uses: 0,
+                acl: AclRef::Open
+            }],
             by_list: HashTable::new(),
             by_id: BTreeMap::new(),
             free: Vec::new(),
@@ -75,7 +79,10 @@ impl Acls {
         }
         let hash = self.hasher.hash_one(list);
         let entries = &self.entries;
-        let known = self.by_list.find(hash, |slot| holds(&entries[*slot as usize], list)).copied();
+        let known = self
+            .by_list
+            .find(hash, |slot| holds(&entries[*slot as usize], list))
+            .copied();
         let slot = known.unwrap_or_else(|| {
             let id = self.next_id;
             self.open(id, AclRef::List(list.into()))
@@ -128,15 +135,20 @@ impl Acls {
 
     /// Every list with its id, by id. Ids that stand for no known list are left out.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (i64, &Arc<[Acl]>)> + '_ {
-        self.by_id.iter().filter_map(|(id, slot)| match &self.entries[*slot as usize].acl {
-            AclRef::List(list) => Some((*id, list)),
-            AclRef::Open | AclRef::Unknown => None,
-        })
+        self.by_id
+            .iter()
+            .filter_map(|(id, slot)| match &self.entries[*slot as usize].acl {
+                AclRef::List(list) => Some((*id, list)),
+                AclRef::Open | AclRef::Unknown => None,
+            })
     }
 
     /// Number of ids that znodes name and that stand for no known list.
     pub(crate) fn unknown(&self) -> usize {
-        self.by_id.values().filter(|slot| self.entries[**slot as usize].acl == AclRef::Unknown).count()
+        self.by_id
+            .values()
+            .filter(|slot| self.entries[**slot as usize].acl == AclRef::Unknown)
+            .count()
     }
 
     /// The id that the next new list gets.
@@ -160,8 +172,15 @@ impl Acls {
     }
 
     fn index(&mut self, slot: u32) {
-        let Self { entries, by_list, hasher, .. } = self;
-        let AclRef::List(list) = &entries[slot as usize].acl else { return };
+        let Self {
+            entries,
+            by_list,
+            hasher,
+            ..
+        } = self;
+        let AclRef::List(list) = &entries[slot as usize].acl else {
+            return;
+        };
         let hash = hasher.hash_one(&list[..]);
         by_list.insert_unique(hash, slot, |slot| match &entries[*slot as usize].acl {
             AclRef::List(list) => hasher.hash_one(&list[..]),
@@ -196,5 +215,9 @@ fn is_open(list: &[Acl]) -> bool {
 
 /// A list as a znode would have it.
 pub(crate) fn as_ref(list: &[Acl]) -> AclRef {
-    if is_open(list) { AclRef::Open } else { AclRef::List(list.into()) }
+    if is_open(list) {
+        AclRef::Open
+    } else {
+        AclRef::List(list.into())
+    }
 }

@@ -24,7 +24,10 @@ impl Default for Index {
     fn default() -> Self {
         let mut shards = Vec::new();
         shards.resize_with(SHARDS, HashTable::new);
-        Self { shards, hasher: DefaultHashBuilder::default() }
+        Self {
+            shards,
+            hasher: DefaultHashBuilder::default(),
+        }
     }
 }
 

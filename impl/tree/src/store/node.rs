@@ -174,7 +174,11 @@ impl Node {
         if self.tag & LENGTH_MASK != SPILLED {
             return 0;
         }
-        let prefix = self.block.first_chunk::<PREFIX>().copied().unwrap_or_default();
+        let prefix = self
+            .block
+            .first_chunk::<PREFIX>()
+            .copied()
+            .unwrap_or_default();
         PREFIX + u32::from_ne_bytes(prefix) as usize
     }
 
@@ -182,7 +186,9 @@ impl Node {
         let bytes = data.unwrap_or_default();
         self.block = if self.tag & LENGTH_MASK == SPILLED {
             let prefix = (spilled_name.len() as u32).to_ne_bytes();
-            [&prefix[..], spilled_name, bytes].concat().into_boxed_slice()
+            [&prefix[..], spilled_name, bytes]
+                .concat()
+                .into_boxed_slice()
         } else {
             bytes.into()
         };
@@ -210,7 +216,14 @@ mod tests {
         for name_len in [0, 1, 15, 16, 300] {
             let name = alloc::vec![b'n'; name_len];
             let mut node = Node::new(&name, Some(b"first"), &StatPersisted::default());
-            for data in [Some(&b"other"[..]), None, Some(b""), Some(b"longer than it was"), None, None] {
+            for data in [
+                Some(&b"other"[..]),
+                None,
+                Some(b""),
+                Some(b"longer than it was"),
+                None,
+                None,
+            ] {
                 node.set_data(data);
                 assert_eq!((node.name(), node.data()), (&name[..], data));
                 assert_eq!(node.data_len(), data.map_or(0, <[u8]>::len));

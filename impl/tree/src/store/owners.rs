@@ -27,7 +27,11 @@ struct Owner {
 
 impl Default for Owners {
     fn default() -> Self {
-        Self { entries: alloc::vec![Owner::default()], by_value: BTreeMap::new(), free: Vec::new() }
+        Self {
+            entries: alloc::vec![Owner::default()],
+            by_value: BTreeMap::new(),
+            free: Vec::new(),
+        }
     }
 }
 
@@ -42,7 +46,11 @@ impl Owners {
         if value == 0 {
             return NOBODY;
         }
-        let slot = self.by_value.get(&value).copied().unwrap_or_else(|| self.open(value));
+        let slot = self
+            .by_value
+            .get(&value)
+            .copied()
+            .unwrap_or_else(|| self.open(value));
         let owner = &mut self.entries[slot as usize];
         owner.nodes.insert(node);
         owner.path_bytes += path_len;
@@ -66,7 +74,8 @@ impl Owners {
     /// The znodes of one owner.
     pub(crate) fn nodes(&self, value: i64) -> impl Iterator<Item = NodeId> + '_ {
         let slot = self.by_value.get(&value);
-        slot.into_iter().flat_map(|slot| self.entries[*slot as usize].nodes.iter().copied())
+        slot.into_iter()
+            .flat_map(|slot| self.entries[*slot as usize].nodes.iter().copied())
     }
 
     /// Number of znodes of one owner, and the sum of their paths' lengths.
@@ -79,7 +88,9 @@ impl Owners {
 
     /// Every owner with its number of znodes, in order of their values.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (i64, usize)> + '_ {
-        self.by_value.iter().map(|(value, slot)| (*value, self.entries[*slot as usize].nodes.len()))
+        self.by_value
+            .iter()
+            .map(|(value, slot)| (*value, self.entries[*slot as usize].nodes.len()))
     }
 
     fn open(&mut self, value: i64) -> u32 {
