@@ -6,4 +6,3 @@
 pub mod settings;
 pub mod stats;
 pub mod time;
-pub mod words;

@@ -1,0 +1,293 @@
+//! Appends records and syncs them in groups.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use simd_adler32::adler32;
+use zk_proto::log::{FileHeader, RecordHead, put_record};
+
+use super::mark::{Mark, MarkFile};
+use super::segment::{Filler, Segment};
+use crate::disk::Disk;
+use crate::error::{Context, Error, Result};
+use crate::names::MARK;
+use crate::zxid::follows;
+
+/// Unwritten bytes that a batch may gather before they are written, though not synced.
+const BUFFER_BYTES: usize = 1 << 20;
+
+/// The end of the transaction log. One owner; nothing appended counts before [`Log::sync`] returned.
+///
+/// Every error but [`Error::Gap`] and [`Error::Unusable`] is final: the process must end, and the next start
+/// looks at the disk afresh.
+#[derive(Debug)]
+pub struct Log {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    segment_bytes: u64,
+    max_record_bytes: usize,
+    segment: Option<Segment>,
+    spare: Spare,
+    mark: Option<MarkFile>,
+    buffer: Vec<u8>,
+    last: i64,
+    synced: i64,
+    failed: bool,
+}
+
+#[derive(Debug)]
+enum Spare {
+    None,
+    /// Somebody fills it.
+    Away,
+    Here(Filler),
+}
+
+impl Log {
+    /// A log whose last durable record is `last`; the next append begins a new file.
+    // spec: DF-LOG-04. Never append to a file of an earlier process: its tail was judged, not written, by this one.
+    pub(crate) fn new(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        last: i64,
+        segment_bytes: u64,
+        max_record_bytes: usize,
+    ) -> Self {
+        Self {
+            disk,
+            dir: dir.to_path_buf(),
+            segment_bytes,
+            max_record_bytes,
+            segment: None,
+            spare: Spare::None,
+            mark: None,
+            buffer: Vec::new(),
+            last,
+            synced: last,
+            failed: false,
+        }
+    }
+
+    /// Zxid of the last record appended, or of the state that the log goes on from.
+    pub fn last(&self) -> i64 {
+        self.last
+    }
+
+    /// Zxid of the last record that survives a crash.
+    pub fn synced(&self) -> i64 {
+        self.synced
+    }
+
+    /// Bytes of the current file in use, unwritten ones included; 0 if the next append begins a file.
+    pub fn file_bytes(&self) -> u64 {
+        let written = self.segment.as_ref().map_or(0, |segment| segment.position);
+        written.saturating_add(self.buffer.len() as u64)
+    }
+
+    /// Takes a record: `payload` is header, body and digest, as a proposal carries them. It is neither written
+    /// nor durable before [`Log::sync`].
+    ///
+    /// # Errors
+    /// [`Error::Gap`] if `zxid` does not follow the last one, [`Error::Unusable`] for a payload that readers would
+    /// refuse; both change nothing. Else [`Error::LogFailed`].
+    pub fn append(&mut self, zxid: i64, payload: &[u8]) -> Result<()> {
+        self.check_usable()?;
+        // spec: DF-LOG-05, DF-RD-05. A hole in our own log would be lost history to the next start.
+        if !follows(self.last, zxid) {
+            return Err(Error::Gap {
+                after: self.last,
+                found: zxid,
+            });
+        }
+        // spec: DF-LOG-08
+        if payload.is_empty() || payload.len() > self.max_record_bytes {
+            let what = format!(
+                "a record of {} bytes is outside 1..={}",
+                payload.len(),
+                self.max_record_bytes
+            );
+            return Err(Error::Unusable {
+                path: self.dir.clone(),
+                what,
+            });
+        }
+        self.guard(|log| {
+            log.make_room(zxid, payload.len().saturating_add(RecordHead::OVERHEAD))?;
+            put_record(&mut log.buffer, payload, adler32(&payload));
+            log.last = zxid;
+            if log.buffer.len() >= BUFFER_BYTES {
+                log.write_buffer()
+            } else {
+                Ok(())
+            }
+        })
+    }
+
+    /// Makes every appended record durable and returns the last one's zxid. One write, one sync.
+    // spec: DF-SYN-01, DF-ALG-05
+    pub fn sync(&mut self) -> Result<i64> {
+        self.check_usable()?;
+        if self.synced != self.last || !self.buffer.is_empty() {
+            self.guard(Self::sync_segment)?;
+        }
+        Ok(self.synced)
+    }
+
+    /// Ends the current file: makes its records durable and gives its spare zeros back. The next append begins a
+    /// new file. A snapshot begins with this, so that purging can drop whole files.
+    // spec: DF-SYN-04, DF-SYN-05
+    pub fn roll(&mut self) -> Result<()> {
+        self.check_usable()?;
+        self.guard(Self::end_segment)
+    }
+
+    /// Goes on from `zxid` after a snapshot that covers everything up to it was installed.
+    // spec: DF-WHO-01. The hole before it lies under that snapshot, and between two files.
+    pub(crate) fn jump(&mut self, zxid: i64) -> Result<()> {
+        self.roll()?;
+        self.last = zxid;
+        self.synced = zxid;
+        Ok(())
+    }
+
+    /// Lets go of the mark's file, because somebody else is about to write it.
+    pub(crate) fn forget_mark(&mut self) {
+        self.mark = None;
+    }
+
+    /// One bounded step towards the next file, done by the caller in an idle moment; false if there is nothing to do.
+    ///
+    /// # Errors
+    /// [`Error::Io`], after which the log goes on without a spare file.
+    pub fn fill_step(&mut self) -> Result<bool> {
+        if let Spare::None = self.spare {
+            match self.take_filler()? {
+                Some(filler) => self.spare = Spare::Here(filler),
+                None => return Ok(false),
+            }
+        }
+        match &mut self.spare {
+            Spare::Here(filler) if !filler.is_ready() => {
+                let stepped = filler.step();
+                if stepped.is_err() {
+                    self.spare = Spare::None;
+                }
+                stepped.map(|_| true)
+            }
+            Spare::Here(_) | Spare::None | Spare::Away => Ok(false),
+        }
+    }
+
+    /// The work of preparing the next file, for another thread, if it is time for it. Hand it back by
+    /// [`Log::return_filler`], whole or not.
+    pub fn take_filler(&mut self) -> Result<Option<Filler>> {
+        let wanted = self.segment.as_ref().is_some_and(Segment::is_half_full);
+        if !wanted || !matches!(self.spare, Spare::None) {
+            return Ok(None);
+        }
+        let filler = Filler::create(&*self.disk, &self.dir, self.segment_bytes)?;
+        self.spare = Spare::Away;
+        Ok(Some(filler))
+    }
+
+    /// Takes the filler back; `None` if it failed.
+    pub fn return_filler(&mut self, filler: Option<Filler>) {
+        self.spare = filler.map_or(Spare::None, Spare::Here);
+    }
+
+    /// Where the durable log ends, told to recovery's side file.
+    fn set_mark(&mut self, log: i64, offset: u64) -> Result<()> {
+        let mark = Mark {
+            log,
+            offset,
+            zxid: self.synced,
+        };
+        match &mut self.mark {
+            Some(file) => file.set(mark),
+            None => {
+                let path = self.dir.join(MARK);
+                self.mark = Some(MarkFile::open(&self.disk, &path, mark)?);
+                Ok(())
+            }
+        }
+    }
+
+    fn make_room(&mut self, zxid: i64, len: usize) -> Result<()> {
+        let pending = self.buffer.len();
+        if let Some(segment) = &mut self.segment {
+            if segment.fits(pending, len) {
+                return Ok(());
+            }
+            if !matches!(&self.spare, Spare::Here(filler) if filler.is_ready()) {
+                return segment.grow(pending, len);
+            }
+            self.end_segment()?;
+        }
+        self.begin_segment(zxid)
+    }
+
+    /// A file counts only once it, its name and a mark that names it are durable: what recovery finds behind
+    /// a mark is then ours, and in a file that the mark does not know there is nothing of ours.
+    // spec: DF-ALG-02
+    fn begin_segment(&mut self, zxid: i64) -> Result<()> {
+        let spare = match std::mem::replace(&mut self.spare, Spare::None) {
+            Spare::Here(filler) if filler.is_ready() => Some(filler),
+            other => {
+                self.spare = other;
+                None
+            }
+        };
+        let segment = Segment::create(&self.disk, &self.dir, zxid, self.segment_bytes, spare)?;
+        self.segment = Some(segment);
+        self.set_mark(zxid, FileHeader::LEN as u64)?;
+        match &mut self.mark {
+            Some(mark) => mark.sync(),
+            None => Ok(()),
+        }
+    }
+
+    fn end_segment(&mut self) -> Result<()> {
+        self.write_buffer()?;
+        if let Some(segment) = &mut self.segment {
+            segment.trim()?;
+            self.sync_segment()?;
+        }
+        self.segment = None;
+        Ok(())
+    }
+
+    fn sync_segment(&mut self) -> Result<()> {
+        self.write_buffer()?;
+        let Some(segment) = &self.segment else {
+            return Ok(());
+        };
+        segment.sync()?;
+        let (log, offset) = (segment.zxid, segment.position);
+        self.synced = self.last;
+        self.set_mark(log, offset)
+    }
+
+    fn write_buffer(&mut self) -> Result<()> {
+        if let Some(segment) = &mut self.segment {
+            segment.write(&self.buffer)?;
+        }
+        self.buffer.clear();
+        Ok(())
+    }
+
+    // spec: DF-SYN-06. After a failed write or sync the file's content is unknown; believing a later success
+    // would acknowledge records that are not there.
+    fn guard<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        let result = work(self);
+        self.failed |= result.is_err();
+        result
+    }
+
+    fn check_usable(&self) -> Result<()> {
+        if self.failed {
+            return Err(std::io::Error::other("an earlier write or sync failed"))
+                .in_log("use", &self.dir);
+        }
+        Ok(())
+    }
+}
