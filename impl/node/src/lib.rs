@@ -6,3 +6,4 @@
 pub mod settings;
 pub mod stats;
 pub mod time;
+pub mod words;

@@ -26,6 +26,7 @@ pub mod snapshot;
 mod store;
 pub mod tree;
 mod unused;
+pub mod watch;
 
 pub use apply::{Change, Outcome, Trigger};
 pub use auth::Schemes;
@@ -35,3 +36,4 @@ pub use read::Reader;
 pub use settings::Settings;
 pub use store::acls::AclRef;
 pub use tree::Tree;
+pub use watch::{ConnectionId, WatchKind, WatcherType, Watches};

@@ -22,7 +22,7 @@ pub struct Reader<'a> {
 }
 
 impl Tree {
-    /// Answers a read by appending its body to `out`. Watches are the caller's affair: [`wants_watch`] says which one.
+    /// Answers a read by appending its body to `out`. Watches are the caller's affair: [`wanted`](crate::watch::wanted) says which one.
     ///
     /// # Errors
     /// As CP-PRE-15 and CP-PRE-16 list them; `out` is then as it was. A request that is no read is Unimplemented.

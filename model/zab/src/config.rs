@@ -1,7 +1,10 @@
 //! What a peer is told once: who it is, who else there is, how long to wait,
 //! and what its disk held.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::cmp::Ordering;
+use core::hash::{Hash, Hasher};
 
 use crate::id::{Epoch, ServerId, Ticks, Zxid};
 use crate::message::Proposal;
@@ -87,6 +90,55 @@ impl Config {
     }
 }
 
+/// What never changes while a peer lives. No part of its state: all are equal
+/// and hash to nothing, which keeps the checker's states small.
+#[derive(Clone)]
+pub(crate) struct Constant(Arc<Config>);
+
+impl Constant {
+    pub(crate) fn new(config: Config) -> Self {
+        Self(Arc::new(config))
+    }
+}
+
+impl core::ops::Deref for Constant {
+    type Target = Config;
+
+    fn deref(&self) -> &Config {
+        &self.0
+    }
+}
+
+impl PartialEq for Constant {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Constant {}
+
+impl PartialOrd for Constant {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Constant {
+    fn cmp(&self, _: &Self) -> Ordering {
+        Ordering::Equal
+    }
+}
+
+impl Hash for Constant {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
+}
+
+impl core::fmt::Debug for Constant {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("..")
+    }
+}
+
 /// What the host recovered from disk, all of it durable again (a recovered log
 /// was synced before this: spec QP-DEF-30).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -136,6 +188,51 @@ impl<T> Durable<T> {
     #[must_use]
     pub fn last(&self) -> Zxid {
         self.log.last().map_or(self.base, |entry| entry.zxid)
+    }
+}
+
+impl Config {
+    pub(crate) fn check(&self) -> Result<(), RestoreError> {
+        let voters = self.quorums.voters();
+        if voters.is_empty() || (self.standalone && voters.len() != 1) {
+            return Err(RestoreError::NoVoters);
+        }
+        // spec: QP-CFG-01. The id is the top byte of session ids.
+        if !(0..=254).contains(&self.id.0) {
+            return Err(RestoreError::Id(self.id));
+        }
+        if self.observer && voters.contains(self.id) {
+            return Err(RestoreError::Observer(self.id));
+        }
+        Ok(())
+    }
+}
+
+impl<T> Durable<T> {
+    pub(crate) fn check(&self, standalone: bool) -> Result<(), RestoreError> {
+        let (accepted, current, last) = (self.accepted, self.current, self.last());
+        let mut before = self.base;
+        for entry in &self.log {
+            if entry.zxid <= before {
+                return Err(RestoreError::Order {
+                    before,
+                    after: entry.zxid,
+                });
+            }
+            before = entry.zxid;
+        }
+        // spec: DF-EPO-03, DF-EPO-07. An epoch of the log above the current
+        // one is repaired, above the accepted one it cannot be ours.
+        let promised = current <= accepted && last.epoch() <= accepted;
+        if standalone || promised {
+            Ok(())
+        } else {
+            Err(RestoreError::Epochs {
+                accepted,
+                current,
+                last,
+            })
+        }
     }
 }
 

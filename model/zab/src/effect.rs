@@ -126,8 +126,34 @@ pub enum Misbehaviour {
     AckUnsent,
     /// A TRUNC below the oldest snapshot here.
     TruncTooLow,
+    /// A leader that lacks what is committed here.
+    BelowCommitted,
     /// A reconfiguration, which is not enabled.
     Reconfiguration,
+}
+
+impl Misbehaviour {
+    /// Whether a peer that runs this core can never be blamed for it: to the
+    /// checker, closing a link for one of these is a fault (zab-model S25).
+    #[must_use]
+    pub const fn is_fault(self) -> bool {
+        match self {
+            Self::Unexpected
+            | Self::ZxidGap
+            | Self::CommitOrder
+            | Self::AckUnsent
+            | Self::ConfigAhead => true,
+            Self::RoleEnded
+            | Self::Replaced
+            | Self::NotLeading
+            | Self::Silent
+            | Self::Epoch
+            | Self::MoreRecent
+            | Self::TruncTooLow
+            | Self::BelowCommitted
+            | Self::Reconfiguration => false,
+        }
+    }
 }
 
 /// How a learner is brought level.
@@ -169,8 +195,13 @@ pub enum Report {
     Joined { peer: ServerId },
     /// A leader met a more recent follower and gives up (spec: QP-DEF-40).
     MoreRecent { peer: ServerId },
+    /// A leader met a learner that promised a later epoch; a new election is
+    /// needed before it can take part.
+    LaterPromise { peer: ServerId },
     /// A leader lost its quorum.
     QuorumLost,
+    /// initLimit passed before the epoch served.
+    TooSlow,
     /// The epoch's counter is used up: a new epoch is needed (spec: QP-BC-04).
     CounterExhausted,
     /// A first start: every other voter is empty too (spec: DF-REC-05).

@@ -36,15 +36,21 @@
 
 extern crate alloc;
 
+mod broadcast;
 pub mod config;
+mod discovery;
+mod disk;
 pub mod effect;
+mod election;
 pub mod event;
 pub mod id;
 pub mod message;
 pub mod peer;
 pub mod policy;
 pub mod quorum;
+mod role;
 pub mod set;
+mod sync;
 
 pub use config::{Config, Durable, RestoreError, Timing};
 pub use effect::{Effect, Effects, Misbehaviour, Report, SyncMode, Timer, Write};

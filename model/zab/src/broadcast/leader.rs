@@ -1,0 +1,483 @@
+//! The leader: its learners, its epoch, and what it does with each event.
+
+use alloc::vec::Vec;
+
+use crate::Payload;
+use crate::broadcast::reads::Reads;
+use crate::config::Config;
+use crate::disk::Then;
+use crate::effect::{Effect, Misbehaviour, Report, Timer};
+use crate::event::{Event, Reply};
+use crate::id::{Epoch, LinkId, ServerId, Zxid};
+use crate::message::{Message, Proposal};
+use crate::peer::{Broken, Phase, RoleKind, Status};
+use crate::policy::Policy;
+use crate::role::{Context, Turn};
+use crate::set::ServerSet;
+
+/// A server that leads, or is about to.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) struct Leading {
+    pub(crate) stage: Stage,
+    /// The highest epoch that anyone forbids, plus one; once chosen, the epoch.
+    pub(crate) epoch: Epoch,
+    /// Voters whose accepted epoch went into that choice. Kept when they leave.
+    pub(crate) heard: ServerSet,
+    /// Voters that promised the epoch and are no more recent. Kept when they leave.
+    pub(crate) agreed: ServerSet,
+    /// The current epoch is durable here.
+    pub(crate) adopted: bool,
+    /// In order of id, then of link.
+    pub(crate) learners: Vec<Learner>,
+    /// All up to here is committed; before the epoch is established: will be with it.
+    pub(crate) committed: Zxid,
+    /// The last zxid proposed.
+    pub(crate) proposed: Zxid,
+    /// The last zxid durable here.
+    pub(crate) synced: Zxid,
+    pub(crate) reads: Reads,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) enum Stage {
+    /// Hears accepted epochs.
+    Collecting,
+    /// The chosen epoch is on its way to disk.
+    Announcing,
+    /// Hears who agrees.
+    Agreeing,
+    /// Brings learners level; waits for a quorum to adopt the history.
+    Synchronising,
+    /// Serves.
+    Established,
+}
+
+/// One learner's link.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) struct Learner {
+    pub(crate) id: ServerId,
+    pub(crate) link: LinkId,
+    pub(crate) observer: bool,
+    pub(crate) stage: Step,
+    /// Last zxid it reported, then the last it acknowledged.
+    pub(crate) acked: Zxid,
+    /// The last zxid it was told to be committed.
+    pub(crate) told: Zxid,
+    /// Pings without an answer, of those sent since UPTODATE.
+    pub(crate) pings: u8,
+    /// Answers until the one that confirms the round of reads.
+    pub(crate) probe: Option<u8>,
+}
+
+/// How far a learner is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) enum Step {
+    /// Connected; has said nothing.
+    Silent,
+    /// Said who it is; waits for LEADERINFO.
+    Greeted,
+    /// Got LEADERINFO.
+    Informed,
+    /// Sent ACKEPOCH; waits for the history.
+    Agreed,
+    /// Got the history and NEWLEADER.
+    Synchronised,
+    /// Acknowledged NEWLEADER.
+    Adopted,
+    /// Got UPTODATE.
+    UpToDate,
+}
+
+impl Leading {
+    /// Begins to lead after an election.
+    pub(crate) fn begin<T: Payload, P: Policy>(context: &mut Context<'_, T, P>) -> (Self, Turn) {
+        context.effects.report(Report::Leading);
+        let last = context.disk.last();
+        let mut leading = Self {
+            stage: Stage::Collecting,
+            epoch: context.disk.accepted.next(),
+            heard: [context.id].into_iter().collect(),
+            agreed: [context.id].into_iter().collect(),
+            adopted: false,
+            learners: Vec::new(),
+            committed: last,
+            proposed: last,
+            synced: last,
+            reads: Reads::default(),
+        };
+        context.effects.arm(Timer::Init, context.config.timing.init);
+        if !context.policy.keeps_two_epochs() {
+            let epoch = leading.epoch;
+            context.disk.accept(epoch, Then::Nothing, context.effects);
+            context.disk.adopt(epoch, Then::Nothing, context.effects);
+        }
+        leading.choose_epoch(context);
+        (leading, Turn::Stay)
+    }
+
+    /// Leads an ensemble of one: the epoch is that of the last zxid, and no
+    /// epoch file is written.
+    // spec: DF-EPO-06.
+    pub(crate) fn alone<T: Payload, P: Policy>(context: &mut Context<'_, T, P>) -> Self {
+        context.effects.report(Report::Leading);
+        let last = context.disk.last();
+        context.deliver(last);
+        context.effects.report(Report::Established {
+            epoch: last.epoch(),
+        });
+        let this: ServerSet = [context.id].into_iter().collect();
+        Self {
+            stage: Stage::Established,
+            epoch: last.epoch(),
+            heard: this,
+            agreed: this,
+            adopted: true,
+            learners: Vec::new(),
+            committed: last,
+            proposed: last,
+            synced: last,
+            reads: Reads::default(),
+        }
+    }
+
+    pub(crate) fn leave<T: Payload, P: Policy>(&mut self, context: &mut Context<'_, T, P>) {
+        while let Some(learner) = self.learners.pop() {
+            self.dismiss(&learner, context);
+            context
+                .effects
+                .disconnect(learner.link, Misbehaviour::RoleEnded);
+        }
+        context.effects.disarm(Timer::Init);
+        context.effects.disarm(Timer::Ping);
+    }
+
+    pub(crate) fn describe(&self, id: ServerId, status: &mut Status) {
+        status.role = RoleKind::Leading;
+        status.leader = Some(id);
+        status.phase = match self.stage {
+            Stage::Collecting | Stage::Announcing | Stage::Agreeing => Phase::Discovery,
+            Stage::Synchronising => Phase::Synchronisation,
+            Stage::Established => Phase::Broadcast,
+        };
+        status.epoch = (self.stage != Stage::Collecting).then_some(self.epoch);
+        status.learners = self
+            .learners
+            .iter()
+            .filter(|learner| learner.stage == Step::UpToDate)
+            .count();
+    }
+
+    pub(crate) fn next_zxid<P: Policy>(&self, config: &Config, policy: &P) -> Option<Zxid> {
+        if self.stage != Stage::Established {
+            return None;
+        }
+        let next = policy.next_zxid(self.proposed, config.counter_limit);
+        if config.standalone {
+            next.or(Some(Zxid::new(self.epoch.next(), 1)))
+        } else {
+            next
+        }
+    }
+
+    pub(crate) fn on<T: Payload, P: Policy>(
+        &mut self,
+        event: Event<T>,
+        context: &mut Context<'_, T, P>,
+    ) -> Result<Turn, Broken> {
+        match event {
+            Event::Connected { link, peer } => self.on_connected(link, peer, context),
+            Event::Disconnected { link } => return Ok(self.on_lost(link, context)),
+            Event::Received { link, message } => return self.on_message(link, message, context),
+            Event::Proposed { zxid, txn } => {
+                return self.on_proposed(Proposal { zxid, txn }, context);
+            }
+            Event::Answered { link, reply } => self.on_answered(link, reply, context),
+            Event::Asked { read } => self.on_asked(read, context),
+            Event::Expired { timer } => return Ok(self.on_expired(timer, context)),
+            Event::Started
+            | Event::Notified { .. }
+            | Event::Persisted { .. }
+            | Event::Forwarded { .. }
+            | Event::Queried { .. } => {}
+        }
+        Ok(Turn::Stay)
+    }
+
+    pub(crate) fn on_durable<T: Payload, P: Policy>(
+        &mut self,
+        then: Then,
+        context: &mut Context<'_, T, P>,
+    ) -> Result<Turn, Broken> {
+        match then {
+            Then::Announce => self.announce(context),
+            Then::Adopt => {
+                // spec: QP-ZAB-09. The leader's own acknowledgement of NEWLEADER.
+                self.adopted = true;
+                self.establish(context);
+            }
+            Then::Logged(zxid) => {
+                // spec: QP-BC-05. The leader's own ack is its own sync.
+                self.synced = zxid;
+                return Ok(self.commit(context));
+            }
+            Then::Nothing | Then::Promise => {}
+        }
+        Ok(Turn::Stay)
+    }
+
+    fn on_connected<T: Payload, P: Policy>(
+        &mut self,
+        link: LinkId,
+        peer: ServerId,
+        context: &mut Context<'_, T, P>,
+    ) {
+        let learner = Learner {
+            id: peer,
+            link,
+            observer: false,
+            stage: Step::Silent,
+            acked: Zxid::ZERO,
+            told: Zxid::ZERO,
+            pings: 0,
+            probe: None,
+        };
+        let at = self
+            .learners
+            .partition_point(|other| (other.id, other.link) < (peer, link));
+        self.learners.insert(at, learner);
+        context
+            .effects
+            .arm(Timer::Learner(link), context.config.timing.init);
+    }
+
+    /// Which learner a link belongs to.
+    pub(crate) fn find(&self, link: LinkId) -> Option<usize> {
+        self.learners
+            .iter()
+            .position(|learner| learner.link == link)
+    }
+
+    fn on_message<T: Payload, P: Policy>(
+        &mut self,
+        link: LinkId,
+        message: Message<T>,
+        context: &mut Context<'_, T, P>,
+    ) -> Result<Turn, Broken> {
+        // A link that was replaced or closed: nothing it brings counts any more.
+        let Some(at) = self.find(link) else {
+            return Ok(Turn::Stay);
+        };
+        let stage = self.learners[at].stage;
+        let serving = stage == Step::UpToDate;
+        // spec: QP-BC-17. Any packet shows that the learner lives.
+        if serving {
+            context
+                .effects
+                .arm(Timer::Learner(link), context.config.timing.sync);
+        }
+        let peer = self.learners[at].id;
+        match message {
+            Message::FollowerInfo {
+                accepted,
+                id,
+                config,
+            } if stage == Step::Silent => {
+                Ok(self.on_info(at, accepted, id, config, false, context))
+            }
+            Message::ObserverInfo {
+                accepted,
+                id,
+                config,
+            } if stage == Step::Silent => Ok(self.on_info(at, accepted, id, config, true, context)),
+            Message::AckEpoch { zxid, current } if stage == Step::Informed => {
+                Ok(self.on_ack_epoch(at, zxid, current, context))
+            }
+            Message::Ack { zxid } if stage >= Step::Synchronised => self.on_ack(at, zxid, context),
+            Message::Ping { sessions, .. } if stage >= Step::Adopted => {
+                if let Some(sessions) = sessions {
+                    context.effects.push(Effect::Touch { peer, sessions });
+                }
+                self.on_pong(at, context);
+                Ok(Turn::Stay)
+            }
+            Message::Request { request } if serving => {
+                context.effects.push(Effect::Request {
+                    link,
+                    peer,
+                    request,
+                });
+                Ok(Turn::Stay)
+            }
+            Message::Revalidate { session } if serving => {
+                context.effects.push(Effect::Revalidate {
+                    link,
+                    peer,
+                    session,
+                });
+                Ok(Turn::Stay)
+            }
+            Message::FollowerInfo { .. }
+            | Message::ObserverInfo { .. }
+            | Message::AckEpoch { .. }
+            | Message::Ack { .. }
+            | Message::Ping { .. }
+            | Message::Request { .. }
+            | Message::Revalidate { .. }
+            | Message::Proposal(_)
+            | Message::Commit { .. }
+            | Message::Sync
+            | Message::Inform(_)
+            | Message::CommitAndActivate { .. }
+            | Message::NewLeader { .. }
+            | Message::UpToDate
+            | Message::Diff { .. }
+            | Message::Trunc { .. }
+            | Message::Snap { .. }
+            | Message::LeaderInfo { .. }
+            | Message::InformAndActivate { .. } => {
+                Ok(self.expel(at, Misbehaviour::Unexpected, context))
+            }
+        }
+    }
+
+    fn on_answered<T: Payload, P: Policy>(
+        &self,
+        link: LinkId,
+        reply: Reply<T>,
+        context: &mut Context<'_, T, P>,
+    ) {
+        if self.find(link).is_some() {
+            let message = match reply {
+                Reply::Revalidated { session } => Message::Revalidate { session },
+                Reply::Synced => Message::Sync,
+            };
+            context.effects.send(link, message);
+        }
+    }
+
+    fn on_expired<T: Payload, P: Policy>(
+        &mut self,
+        timer: Timer,
+        context: &mut Context<'_, T, P>,
+    ) -> Turn {
+        match timer {
+            Timer::Init if self.stage != Stage::Established => {
+                // spec: QP-ZAB-22.
+                context.effects.report(Report::TooSlow);
+                Turn::Look
+            }
+            Timer::Ping => {
+                self.ping_all(context);
+                Turn::Stay
+            }
+            // spec: QP-BC-16, QP-BC-17.
+            Timer::Learner(link) | Timer::Acks(link) => match self.find(link) {
+                Some(at) => self.expel(at, Misbehaviour::Silent, context),
+                None => Turn::Stay,
+            },
+            Timer::Init | Timer::Notify | Timer::Finalize | Timer::Leader => Turn::Stay,
+        }
+    }
+
+    // spec: QP-BC-13, QP-DEF-41. Pings begin with the NEWLEADER ack, because a
+    // Java learner shortens its patience there. One at a time suffices.
+    fn ping_all<T: Payload, P: Policy>(&mut self, context: &mut Context<'_, T, P>) {
+        context.effects.arm(Timer::Ping, context.config.timing.ping);
+        for learner in &mut self.learners {
+            if learner.stage >= Step::Adopted && learner.pings == 0 {
+                learner.ping(self.proposed, context);
+            }
+        }
+    }
+
+    /// Closes a learner's link and goes on without it.
+    pub(crate) fn expel<T: Payload, P: Policy>(
+        &mut self,
+        at: usize,
+        why: Misbehaviour,
+        context: &mut Context<'_, T, P>,
+    ) -> Turn {
+        let learner = self.learners.remove(at);
+        context.effects.disconnect(learner.link, why);
+        self.dismiss(&learner, context);
+        self.after_loss(learner.id, context)
+    }
+
+    fn on_lost<T: Payload, P: Policy>(
+        &mut self,
+        link: LinkId,
+        context: &mut Context<'_, T, P>,
+    ) -> Turn {
+        let Some(at) = self.find(link) else {
+            return Turn::Stay;
+        };
+        let learner = self.learners.remove(at);
+        self.dismiss(&learner, context);
+        self.after_loss(learner.id, context)
+    }
+
+    fn dismiss<T: Payload, P: Policy>(&self, learner: &Learner, context: &mut Context<'_, T, P>) {
+        if learner.stage != Step::Adopted {
+            context.effects.disarm(Timer::Learner(learner.link));
+        }
+        if learner.stage == Step::UpToDate && self.owes(learner) {
+            context.effects.disarm(Timer::Acks(learner.link));
+        }
+    }
+
+    /// Whether the learner has an unacknowledged proposal.
+    pub(crate) fn owes(&self, learner: &Learner) -> bool {
+        !learner.observer && self.proposed.counter() != 0 && learner.acked < self.proposed
+    }
+
+    // spec: QP-BC-17. At once and not at the next tick: the learner that is gone
+    // looks for a leader, and may need this server's vote to find one.
+    fn after_loss<T: Payload, P: Policy>(
+        &mut self,
+        id: ServerId,
+        context: &mut Context<'_, T, P>,
+    ) -> Turn {
+        if self.stage != Stage::Established {
+            self.forget_choice(id, context);
+            return Turn::Stay;
+        }
+        let following = self
+            .voters_from(Step::Greeted)
+            .chain([context.id])
+            .collect();
+        if context.is_quorum(&following) {
+            return Turn::Stay;
+        }
+        context.effects.report(Report::QuorumLost);
+        Turn::Look
+    }
+
+    /// Servers with a follower's link that is so far.
+    pub(crate) fn voters_from(&self, step: Step) -> impl Iterator<Item = ServerId> {
+        let so_far = move |learner: &&Learner| !learner.observer && learner.stage >= step;
+        self.learners
+            .iter()
+            .filter(so_far)
+            .map(|learner| learner.id)
+    }
+}
+
+impl Learner {
+    pub(crate) fn ping<T: Payload, P: Policy>(
+        &mut self,
+        zxid: Zxid,
+        context: &mut Context<'_, T, P>,
+    ) {
+        context.effects.send(
+            self.link,
+            Message::Ping {
+                zxid,
+                sessions: None,
+            },
+        );
+        // spec: QP-SYN-20. A ping before UPTODATE gets no answer.
+        if self.stage == Step::UpToDate {
+            self.pings = self.pings.saturating_add(1);
+        }
+    }
+}

@@ -1,0 +1,455 @@
+//! Phase 2: every learner gets the leader's history; once a quorum adopted it,
+//! the epoch is established and that history committed.
+//!
+//! ```text
+//!   learner                                   leader
+//!      │   DIFF | TRUNC | SNAP, PROPOSAL COMMIT ..., NEWLEADER
+//!      │◀───────────────────────────────────────┤
+//!      │ history durable, then current epoch    │
+//!      │ ACK of NEWLEADER                       │
+//!      ├───────────────────────────────────────▶│ quorum, itself included: established
+//!      │                              UPTODATE  │
+//!      │◀───────────────────────────────────────┤
+//!      │ deliver, serve                         │
+//! ```
+
+use crate::Payload;
+use crate::broadcast::leader::{Leading, Stage, Step};
+use crate::broadcast::learner::{At, Learning};
+use crate::disk::Then;
+use crate::effect::{Effect, Misbehaviour, Report, SyncMode, Timer};
+use crate::id::{Epoch, Zxid};
+use crate::message::{Message, Proposal};
+use crate::peer::Broken;
+use crate::policy::Policy;
+use crate::role::{Context, Turn};
+
+impl Leading {
+    /// Sends a learner the history, then NEWLEADER.
+    // spec: QP-SYN-05, QP-SYN-07. One pass without interruption: from here on the
+    // learner gets every live proposal, so nothing falls between.
+    pub(crate) fn synchronise<T: Payload, P: Policy>(
+        &mut self,
+        at: usize,
+        context: &mut Context<'_, T, P>,
+    ) {
+        let learner = &mut self.learners[at];
+        let (mode, start) = decide(learner.acked, self.committed, context);
+        let link = learner.link;
+        context.effects.report(Report::Synchronising {
+            peer: learner.id,
+            mode,
+        });
+        let new_leader = Message::NewLeader {
+            epoch: self.epoch,
+            config: context.config.version,
+        };
+        let snapshot_first = context.policy.sends_snapshot_before_new_leader();
+        let snap = matches!(mode, SyncMode::Snap(_));
+        if snap && !snapshot_first {
+            context.effects.send(link, new_leader.clone());
+        }
+        match mode {
+            SyncMode::Diff => context.effects.send(
+                link,
+                Message::Diff {
+                    zxid: self.committed,
+                },
+            ),
+            SyncMode::Trunc(zxid) => context.effects.send(link, Message::Trunc { zxid }),
+            SyncMode::Snap(zxid) => {
+                context.effects.send(link, Message::Snap { zxid });
+                context.effects.push(Effect::SendSnapshot { link, zxid });
+            }
+        }
+        for proposal in context
+            .disk
+            .after(start)
+            .take_while(|proposal| proposal.zxid <= self.committed)
+        {
+            context
+                .effects
+                .send(link, Message::Proposal(proposal.clone()));
+            context.effects.send(
+                link,
+                Message::Commit {
+                    zxid: proposal.zxid,
+                },
+            );
+        }
+        if !learner.observer && context.policy.forwards_before_ack() {
+            let repeats = if context.policy.forwards_once() { 0 } else { 1 };
+            let from = context
+                .disk
+                .position(self.committed)
+                .saturating_sub(repeats);
+            for proposal in context.disk.log().range(from..) {
+                context
+                    .effects
+                    .send(link, Message::Proposal(proposal.clone()));
+            }
+        }
+        if !snap || snapshot_first {
+            context.effects.send(link, new_leader);
+        }
+        learner.stage = Step::Synchronised;
+        learner.told = self.committed;
+        // What it reported may be cut away now: only new acks count.
+        learner.acked = Zxid::ZERO;
+    }
+
+    /// A learner acknowledged NEWLEADER.
+    pub(crate) fn on_adopted<T: Payload, P: Policy>(
+        &mut self,
+        at: usize,
+        context: &mut Context<'_, T, P>,
+    ) -> Turn {
+        if self.stage == Stage::Established {
+            self.admit(at, context);
+            return self.commit(context);
+        }
+        self.establish(context);
+        Turn::Stay
+    }
+
+    /// Establishes the epoch once a quorum, this server included, adopted it.
+    // spec: QP-ZAB-20.
+    pub(crate) fn establish<T: Payload, P: Policy>(&mut self, context: &mut Context<'_, T, P>) {
+        let own = self.adopted.then_some(context.id);
+        let adopters = self.voters_from(Step::Adopted).chain(own).collect();
+        if self.stage != Stage::Synchronising || !context.is_quorum(&adopters) {
+            return;
+        }
+        self.stage = Stage::Established;
+        self.proposed = self.epoch.start();
+        if context.policy.updates_the_final_vote() {
+            // spec: QP-FLE-07.
+            context.ballot.vote.epoch = self.epoch;
+        }
+        context.effects.disarm(Timer::Init);
+        context.deliver(self.committed);
+        context
+            .effects
+            .report(Report::Established { epoch: self.epoch });
+        // spec: QP-ZAB-21.
+        for at in 0..self.learners.len() {
+            if self.learners[at].stage == Step::Adopted {
+                self.admit(at, context);
+            }
+        }
+    }
+
+    /// UPTODATE, and the COMMITs held back since NEWLEADER.
+    fn admit<T: Payload, P: Policy>(&mut self, at: usize, context: &mut Context<'_, T, P>) {
+        let learner = &mut self.learners[at];
+        learner.stage = Step::UpToDate;
+        context.effects.send(learner.link, Message::UpToDate);
+        context
+            .effects
+            .arm(Timer::Learner(learner.link), context.config.timing.sync);
+        learner.tell(self.committed, context);
+        let (peer, link) = (learner.id, learner.link);
+        if self.owes(&self.learners[at]) {
+            context
+                .effects
+                .arm(Timer::Acks(link), context.config.timing.sync);
+        }
+        self.probe(at, context);
+        context.effects.report(Report::Joined { peer });
+    }
+}
+
+/// How a learner whose log ends at `last` is brought level with `committed`:
+/// the mode, and the zxid after which it lacks everything.
+// spec: QP-SYN-01. An entry of an epoch exists only after that epoch was
+// established, so logs that share an epoch share all before it: the last entry
+// of the leader not after `last` is the greatest common one if it is of the same epoch.
+pub(crate) fn decide<T: Payload, P: Policy>(
+    last: Zxid,
+    committed: Zxid,
+    context: &Context<'_, T, P>,
+) -> (SyncMode, Zxid) {
+    let disk = &*context.disk;
+    // The tree as the host has it; entries after it are in memory.
+    let snapshot = context.tree.delivered;
+    let snap = (SyncMode::Snap(snapshot), snapshot);
+    let common = match disk.position(last.min(committed)) {
+        0 => disk.base(),
+        kept => disk.log()[kept - 1].zxid,
+    };
+    if last == committed {
+        (SyncMode::Diff, last)
+    } else if last < disk.base() {
+        snap
+    } else if last == common {
+        (SyncMode::Diff, last)
+    } else if last.counter() == 0 && last < committed {
+        // A Java server that led or followed an epoch without a txn.
+        (SyncMode::Diff, common)
+    } else if last > committed && last.counter() != 0 {
+        (SyncMode::Trunc(committed), committed)
+    } else if last < committed && !context.policy.cuts_to_the_common_zxid() {
+        (SyncMode::Diff, common)
+    } else if common.epoch() == last.epoch() && last.counter() != 0 {
+        (SyncMode::Trunc(common), common)
+    } else {
+        snap
+    }
+}
+
+impl<T: Payload> Learning<T> {
+    /// DIFF, TRUNC or SNAP.
+    // spec: QP-SYN-10, QP-SYN-11, QP-SYN-12. Nothing touches the disk before
+    // NEWLEADER: a synchronisation that breaks off leaves this server as it was.
+    pub(crate) fn on_mode<P: Policy>(
+        &mut self,
+        mode: SyncMode,
+        context: &mut Context<'_, T, P>,
+    ) -> Turn {
+        let start = match mode {
+            SyncMode::Diff if context.abstains() || context.tree.needs_snapshot => {
+                return self.quit(Misbehaviour::Unexpected, context);
+            }
+            SyncMode::Diff => context.disk.last(),
+            SyncMode::Trunc(zxid) | SyncMode::Snap(zxid) => zxid,
+        };
+        // Whoever leads now lacks what a quorum committed. Guessing which of the
+        // two histories is right would lose one.
+        if start < context.tree.committed {
+            return self.quit(Misbehaviour::BelowCommitted, context);
+        }
+        if let SyncMode::Trunc(zxid) = mode
+            && zxid < context.disk.floor
+        {
+            // spec: QP-DEF-25. No snapshot is old enough to cut back to.
+            context.tree.needs_snapshot = true;
+            return self.quit(Misbehaviour::TruncTooLow, context);
+        }
+        self.mode = mode;
+        self.last = start;
+        self.committed = start;
+        self.at = At::Synchronising;
+        Turn::Stay
+    }
+
+    /// A proposal before UPTODATE: kept in memory.
+    // spec: QP-SYN-14, QP-SYN-15, QP-SYN-17.
+    pub(crate) fn keep<P: Policy>(
+        &mut self,
+        proposal: Proposal<T>,
+        context: &mut Context<'_, T, P>,
+    ) -> Turn {
+        let redundant = !context.policy.forwards_once() && proposal.zxid == self.last;
+        if self.is_in_snapshot(proposal.zxid) {
+            return Turn::Stay;
+        }
+        if !self.last.precedes(proposal.zxid) && !redundant {
+            return self.quit(Misbehaviour::ZxidGap, context);
+        }
+        self.last = proposal.zxid;
+        self.pending.push_back(proposal);
+        Turn::Stay
+    }
+
+    /// A COMMIT before UPTODATE: remembered.
+    // spec: QP-SYN-14, QP-SYN-17.
+    pub(crate) fn remember<P: Policy>(
+        &mut self,
+        zxid: Zxid,
+        context: &mut Context<'_, T, P>,
+    ) -> Result<Turn, Broken> {
+        if self.is_in_snapshot(zxid) {
+            return Ok(Turn::Stay);
+        }
+        let after_new_leader = matches!(self.at, At::Adopting | At::Adopted);
+        if after_new_leader && !context.policy.keeps_proposals_after_new_leader() {
+            return Err(Broken::Commit { zxid });
+        }
+        if after_new_leader && !context.policy.remembers_commits_after_new_leader() {
+            return Ok(Turn::Stay);
+        }
+        let next = self
+            .pending
+            .iter()
+            .map(|proposal| proposal.zxid)
+            .find(|next| *next > self.committed);
+        if next != Some(zxid) {
+            return Ok(self.quit(Misbehaviour::CommitOrder, context));
+        }
+        self.committed = zxid;
+        Ok(Turn::Stay)
+    }
+
+    /// The leader began to forward before it read the snapshot's zxid, so what
+    /// the stream already holds may follow it.
+    // spec: QP-SYN-15.
+    fn is_in_snapshot(&self, zxid: Zxid) -> bool {
+        matches!(self.mode, SyncMode::Snap(snapshot) if zxid <= snapshot)
+    }
+
+    /// NEWLEADER: the history is complete. Makes it durable, then the epoch, then acks.
+    // spec: QP-SYN-16. An epoch file that is ahead of its history would win an
+    // election with a short log; an early ack would establish an epoch that one
+    // crash forgets.
+    pub(crate) fn on_new_leader<P: Policy>(
+        &mut self,
+        epoch: Epoch,
+        context: &mut Context<'_, T, P>,
+    ) -> Turn {
+        if epoch != self.epoch {
+            return self.quit(Misbehaviour::Epoch, context);
+        }
+        let policy = context.policy;
+        self.at = At::Adopting;
+        if !policy.writes_history_before_epoch() {
+            context.disk.adopt(epoch, Then::Nothing, context.effects);
+            self.write_history(Then::Nothing, context);
+            // The ack still waits for the last of them.
+            context.disk.adopt(epoch, Then::Adopt, context.effects);
+        } else if !policy.writes_epoch_at_new_leader() {
+            self.write_history(Then::Nothing, context);
+            context
+                .disk
+                .accept(context.disk.accepted, Then::Adopt, context.effects);
+        } else {
+            if policy.writes_history_at_new_leader() {
+                self.write_history(Then::Nothing, context);
+            }
+            if !policy.acks_new_leader_first() {
+                self.log_rest(context);
+            }
+            context.disk.adopt(epoch, Then::Adopt, context.effects);
+        }
+        context.tree.needs_snapshot = false;
+        if !policy.persists_before_new_leader_ack() || !policy.serves_only_what_is_durable() {
+            self.send(
+                Message::Ack {
+                    zxid: epoch.start(),
+                },
+                context,
+            );
+        }
+        Turn::Stay
+    }
+
+    /// Cuts or replaces the log, and appends what is known to be committed.
+    fn write_history<P: Policy>(&mut self, then: Then, context: &mut Context<'_, T, P>) {
+        match self.mode {
+            SyncMode::Diff => {}
+            SyncMode::Trunc(after) => context.disk.truncate(after, context.effects),
+            SyncMode::Snap(snapshot) => context.disk.install(snapshot, context.effects),
+        }
+        context.tree.delivered = match self.mode {
+            SyncMode::Diff => context.tree.delivered,
+            SyncMode::Trunc(after) => context.tree.delivered.min(after),
+            // Whatever it held before, the tree is the snapshot now.
+            SyncMode::Snap(snapshot) => snapshot,
+        };
+        while self
+            .pending
+            .front()
+            .is_some_and(|proposal| proposal.zxid <= self.committed)
+        {
+            if let Some(proposal) = self.pending.pop_front() {
+                context.disk.append(proposal, then, context.effects);
+            }
+        }
+    }
+
+    /// History and epoch are durable.
+    pub(crate) fn on_adopted<P: Policy>(&mut self, context: &mut Context<'_, T, P>) {
+        if self.at != At::Adopting {
+            return;
+        }
+        self.at = At::Adopted;
+        if context.policy.persists_before_new_leader_ack()
+            && context.policy.serves_only_what_is_durable()
+        {
+            self.send(
+                Message::Ack {
+                    zxid: self.epoch.start(),
+                },
+                context,
+            );
+        }
+    }
+
+    /// UPTODATE: a quorum holds the history. Delivers it and serves.
+    // spec: QP-SYN-18.
+    pub(crate) fn on_up_to_date<P: Policy>(
+        &mut self,
+        context: &mut Context<'_, T, P>,
+    ) -> Result<Turn, Broken> {
+        let policy = context.policy;
+        if self.at == At::Adopting {
+            if !policy.serves_only_what_is_durable() {
+                return Err(Broken::State);
+            }
+            if policy.persists_before_new_leader_ack() {
+                return Ok(self.quit(Misbehaviour::Unexpected, context));
+            }
+        }
+        self.at = At::UpToDate;
+        self.send(
+            Message::Ack {
+                zxid: self.epoch.start(),
+            },
+            context,
+        );
+        if policy.updates_the_final_vote() {
+            // spec: QP-FLE-07.
+            context.ballot.vote.epoch = self.epoch;
+        }
+        if !policy.writes_history_at_new_leader() {
+            self.write_history(Then::Nothing, context);
+        }
+        if !policy.writes_epoch_at_new_leader() {
+            context
+                .disk
+                .adopt(self.epoch, Then::Nothing, context.effects);
+        }
+        let brought = self.pending.front().map(|proposal| proposal.zxid);
+        self.log_rest(context);
+        context.deliver(self.committed);
+        if let Some(first) = brought
+            && !policy.caches_what_sync_brought()
+        {
+            let last = self.committed;
+            context.disk.forget(|zxid| zxid < first || zxid > last);
+        }
+        context.effects.disarm(Timer::Init);
+        context
+            .effects
+            .arm(Timer::Leader, context.config.timing.sync);
+        context
+            .effects
+            .report(Report::UpToDate { epoch: self.epoch });
+        Ok(Turn::Stay)
+    }
+
+    /// Logs what has no COMMIT yet, each to be acknowledged as in broadcast.
+    fn log_rest<P: Policy>(&mut self, context: &mut Context<'_, T, P>) {
+        while let Some(proposal) = self.pending.pop_front() {
+            self.log(proposal, context);
+        }
+    }
+
+    /// M9, M10: memory keeps what an aborted synchronisation did to it.
+    pub(crate) fn keep_aborted<P: Policy>(&mut self, context: &mut Context<'_, T, P>) {
+        if self.at != At::Synchronising {
+            return;
+        }
+        match self.mode {
+            SyncMode::Snap(snapshot) if !context.policy.forgets_aborted_snap() => {
+                context.disk.replace(snapshot)
+            }
+            SyncMode::Trunc(after) if !context.policy.forgets_aborted_trunc() => {
+                context.disk.cut(after)
+            }
+            SyncMode::Diff | SyncMode::Snap(_) | SyncMode::Trunc(_) => return,
+        }
+        while let Some(proposal) = self.pending.pop_front() {
+            context.disk.push(proposal);
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! Scripted scenarios. `UPDATE_EXPECT=1 cargo test -p zab` rewrites what
+//! happened below each `>` line; a new scenario starts as a file of such lines.
+
+#![expect(clippy::expect_used, reason = "a test that cannot go on fails")]
+
+mod support;
+
+use std::path::Path;
+
+fn check(name: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/transcripts")
+        .join(name);
+    let script = std::fs::read_to_string(&path).expect("the transcript");
+    expect_test::expect_file![path].assert_eq(&support::run_script(&script));
+}
+
+macro_rules! transcripts {
+    ($($name:ident)*) => {
+        $(#[test]
+        fn $name() {
+            check(concat!(stringify!($name), ".txt"));
+        })*
+    };
+}
+
+transcripts! { three_servers }
