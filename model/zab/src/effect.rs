@@ -15,7 +15,8 @@ pub enum Effect<T> {
         notification: Notification,
     },
     /// Connect to this leader's quorum port; again and again until `Connected`
-    /// was reported or `HangUp` comes.
+    /// or `Unreachable` was reported or `HangUp` comes. The leader may end its
+    /// election a little later than its learners.
     Dial { leader: ServerId },
     /// Stop dialling.
     HangUp,

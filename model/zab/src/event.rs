@@ -19,6 +19,9 @@ pub enum Event<T> {
     /// leader). At the leader: accepted, and `peer` is what the learner's
     /// first packet says.
     Connected { link: LinkId, peer: ServerId },
+    /// At a learner: dialling this leader was refused often enough to give up
+    /// (ZooKeeper: 5 times, 100 ms apart). The host has stopped.
+    Unreachable { leader: ServerId },
     /// The link is gone; nothing more comes from it.
     Disconnected { link: LinkId },
     /// The next message of a link.

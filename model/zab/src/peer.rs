@@ -212,6 +212,7 @@ impl<T: Payload, P: Policy> Peer<T, P> {
             Event::Persisted { through } => self.persisted(through, effects),
             Event::Connected { .. }
             | Event::Disconnected { .. }
+            | Event::Unreachable { .. }
             | Event::Received { .. }
             | Event::Proposed { .. }
             | Event::Forwarded { .. }
@@ -390,7 +391,12 @@ impl<T: Payload, P: Policy> Peer<T, P> {
                 }
                 return Ok(Turn::Stay);
             };
-            if asks && n.round < context.ballot.round {
+            // One that began to look after this server did has missed its vote. Where Java
+            // answers a late round alone, and lets the rest wait for the next notification,
+            // a worse vote of this round is answered too.
+            let late = n.round < context.ballot.round;
+            let worse = n.round == context.ballot.round && looking.is_worse(&n.vote, context);
+            if asks && (late || worse) {
                 context.notify(from, state);
             }
             Ok(looking.on_notification(from, &n, context))

@@ -23,6 +23,7 @@ use crate::message::{Message, Proposal};
 use crate::peer::Broken;
 use crate::policy::Policy;
 use crate::role::{Context, Turn};
+use crate::set::ServerSet;
 
 impl Leading {
     /// Sends a learner the history, then NEWLEADER.
@@ -122,6 +123,8 @@ impl Leading {
         }
         self.stage = Stage::Established;
         self.proposed = self.epoch.start();
+        // Who led to this no longer matters.
+        (self.heard, self.agreed) = (ServerSet::EMPTY, ServerSet::EMPTY);
         if context.policy.updates_the_final_vote() {
             // spec: QP-FLE-07.
             context.ballot.vote.epoch = self.epoch;
@@ -410,6 +413,7 @@ impl<T: Payload> Learning<T> {
         }
         let brought = self.pending.front().map(|proposal| proposal.zxid);
         self.log_rest(context);
+        self.mode = SyncMode::Diff;
         context.deliver(self.committed);
         if let Some(first) = brought
             && !policy.caches_what_sync_brought()

@@ -24,4 +24,8 @@ macro_rules! transcripts {
     };
 }
 
-transcripts! { three_servers }
+transcripts! {
+    counter_used_up diff disk_drains election_of_five epoch_clash first_start joins_under_load
+    leader_crash_broadcast leader_crash_discovery leader_crash_sync observer reads snap stale_leader three_servers trunc trunc_inside
+    wiped_server
+}

@@ -125,12 +125,11 @@ impl Leading {
         context.effects.report(Report::Established {
             epoch: last.epoch(),
         });
-        let this: ServerSet = [context.id].into_iter().collect();
         Self {
             stage: Stage::Established,
             epoch: last.epoch(),
-            heard: this,
-            agreed: this,
+            heard: ServerSet::EMPTY,
+            agreed: ServerSet::EMPTY,
             adopted: true,
             learners: Vec::new(),
             committed: last,
@@ -197,6 +196,7 @@ impl Leading {
             Event::Started
             | Event::Notified { .. }
             | Event::Persisted { .. }
+            | Event::Unreachable { .. }
             | Event::Forwarded { .. }
             | Event::Queried { .. } => {}
         }

@@ -118,6 +118,9 @@ impl<T: Payload> Learning<T> {
                 self.link = None;
                 return Ok(Turn::Look);
             }
+            Event::Unreachable { leader } if self.at == At::Dialling && leader == self.leader => {
+                return Ok(Turn::Look);
+            }
             Event::Received { link, message } if self.link == Some(link) => {
                 return self.on_message(message, context);
             }
@@ -139,6 +142,7 @@ impl<T: Payload> Learning<T> {
             }
             // What an old link brings changes nothing.
             Event::Disconnected { .. }
+            | Event::Unreachable { .. }
             | Event::Received { .. }
             | Event::Forwarded { .. }
             | Event::Queried { .. }

@@ -79,6 +79,7 @@ impl Looking {
         }
         self.stage = Stage::Voting;
         if context.config.oracle {
+            context.ballot.vote = Vote::NONE;
             return Turn::Stay;
         }
         context.ballot.round = context.ballot.round.next();
@@ -126,6 +127,7 @@ impl Looking {
             | Event::Notified { .. }
             | Event::Persisted { .. }
             | Event::Disconnected { .. }
+            | Event::Unreachable { .. }
             | Event::Received { .. }
             | Event::Proposed { .. }
             | Event::Forwarded { .. }
@@ -199,6 +201,15 @@ impl Looking {
         }
         self.received.insert(from, Heard::from(n));
         self.count(context)
+    }
+
+    /// Whether a vote is worse than this server's.
+    pub(crate) fn is_worse<T: Payload, P: Policy>(
+        &self,
+        vote: &Vote,
+        context: &Context<'_, T, P>,
+    ) -> bool {
+        beats(&context.ballot.vote, vote, context)
     }
 
     /// Whether a quorum wants what this server wants.

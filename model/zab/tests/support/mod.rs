@@ -271,14 +271,13 @@ impl World {
         let links: Vec<_> = self.links.keys().copied().collect();
         for link in links {
             let entry = &self.links[&link];
-            if entry.learner_open != entry.leader_open
-                && entry.to_leader.is_empty()
-                && entry.to_learner.is_empty()
-            {
+            let (learner, leader) = (entry.learner, entry.leader);
+            let half_open = entry.learner_open != entry.leader_open;
+            let quiet = entry.to_leader.is_empty() && entry.to_learner.is_empty();
+            if half_open && quiet && self.reach(learner, leader) {
                 self.break_link(link);
                 return true;
             }
-            let (learner, leader) = (entry.learner, entry.leader);
             if self.deliver_on(link, leader) || self.deliver_on(link, learner) {
                 return true;
             }

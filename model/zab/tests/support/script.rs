@@ -10,6 +10,7 @@
 //! > dial 1           > deliver 3 2 [N]                > sync 2    > write 2 N
 //! > propose 3 "x"    > request 1 "x"  > read 3 7      > fire 3 ping|init|finalize|notify|leader
 //! > cut 1 2          > apart 1 2      > together 1 2  > lose 1 2 (only 1 notices)
+//! > hide 1 2 (apart, and nobody notices)              > refuse 1 (its dialling fails)
 //! > show
 //! ```
 
@@ -111,11 +112,14 @@ impl World {
             "cut" => self.cut(id(rest[0]), id(rest[1])),
             "lose" => self.lose(id(rest[0]), id(rest[1])),
             "apart" => {
-                let (a, b) = (id(rest[0]), id(rest[1]));
-                self.apart.insert((a.min(b), a.max(b)));
-                self.notes
-                    .retain(|(from, to, _)| (*from, *to) != (a, b) && (*from, *to) != (b, a));
-                self.cut(a, b);
+                self.hide(id(rest[0]), id(rest[1]));
+                self.cut(id(rest[0]), id(rest[1]));
+            }
+            "hide" => self.hide(id(rest[0]), id(rest[1])),
+            "refuse" => {
+                let dialling = &mut self.node(id(rest[0])).dialling;
+                let leader = dialling.take().expect("dialling");
+                self.feed(id(rest[0]), Event::Unreachable { leader });
             }
             "together" => {
                 let (a, b) = (id(rest[0]), id(rest[1]));
@@ -198,6 +202,12 @@ impl World {
         for link in self.links_between(a, b) {
             self.break_link(link);
         }
+    }
+
+    fn hide(&mut self, a: ServerId, b: ServerId) {
+        self.apart.insert((a.min(b), a.max(b)));
+        self.notes
+            .retain(|(from, to, _)| (*from, *to) != (a, b) && (*from, *to) != (b, a));
     }
 
     /// The link is gone, and only `a` notices.
