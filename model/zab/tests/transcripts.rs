@@ -17,6 +17,8 @@ fn check(name: &str) {
 
 macro_rules! transcripts {
     ($($name:ident)*) => {
+        const NAMES: &[&str] = &[$(stringify!($name)),*];
+
         $(#[test]
         fn $name() {
             check(concat!(stringify!($name), ".txt"));
@@ -26,6 +28,14 @@ macro_rules! transcripts {
 
 transcripts! {
     counter_used_up diff disk_drains election_of_five epoch_clash first_start joins_under_load
-    leader_crash_broadcast leader_crash_discovery leader_crash_sync observer reads snap stale_leader three_servers trunc trunc_inside
-    wiped_server
+    late_joiner leader_crash_broadcast leader_crash_discovery leader_crash_sync observer reads
+    snap stale_leader three_servers trunc trunc_inside wiped_server
+}
+
+// A file that no test runs would go stale.
+#[test]
+fn every_transcript_is_run() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts");
+    let files = std::fs::read_dir(folder).expect("the folder").count();
+    assert_eq!(files, NAMES.len());
 }
