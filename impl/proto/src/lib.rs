@@ -17,6 +17,8 @@
 extern crate alloc;
 
 pub mod acl;
+#[cfg(feature = "arbitrary")]
+pub mod arbitrary;
 pub mod connect;
 pub mod error;
 pub mod header;
