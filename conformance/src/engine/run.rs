@@ -206,6 +206,28 @@ impl<'a> Run<'a> {
         self.connect_answer(name, incoming, expected)
     }
 
+    /// Reads the ConnectResponse on a connection that sent its request by hand.
+    pub fn read_connect(&mut self, name: &str) -> Result<(), Stop> {
+        let incoming = self
+            .session(name)?
+            .link()?
+            .receive(Instant::now() + PATIENCE);
+        self.connect_answer(name, incoming, &ConnectExpect::Accepted(Vec::new()))
+    }
+
+    /// Reads the answer to an auth packet sent by hand.
+    pub fn expect_auth(&mut self, name: &str) -> Result<(), Stop> {
+        match self.next(name)? {
+            Received::Message {
+                message: Message::Reply(reply),
+                ..
+            } if reply.xid == -4 && reply.err == 0 => Ok(()),
+            other => Err(Stop::Mismatch(format!(
+                "expected the answer to an auth packet, found {other:?}"
+            ))),
+        }
+    }
+
     fn handshake(
         &mut self,
         name: &str,

@@ -226,7 +226,7 @@ mod tests {
 
     fn vars() -> Vars {
         let mut vars = Vars {
-            root: "/root".into(),
+            root: "/base".into(),
             ..Vars::default()
         };
         vars.values.insert("n".into(), Value::Int(5));
@@ -238,7 +238,7 @@ mod tests {
     fn words_become_values() {
         let vars = vars();
         let value = |kind, raw: &str| vars.value(kind, &Token::new(raw));
-        assert_eq!(value(Kind::Str, "~/a"), Ok(Value::Text("/root/a".into())));
+        assert_eq!(value(Kind::Str, "~/a"), Ok(Value::Text("/base/a".into())));
         assert_eq!(value(Kind::Str, "$p/y"), Ok(Value::Text("/x/y".into())));
         assert_eq!(value(Kind::Long, "$n+2"), Ok(Value::Int(7)));
         assert_eq!(value(Kind::Int, "-0x10"), Ok(Value::Int(-16)));
