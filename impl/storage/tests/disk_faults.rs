@@ -465,8 +465,9 @@ fn ft_disk_14_no_way_back_over_an_installed_snapshot() {
         .snapshot(leader.last, zk_storage::Compression::None)
         .unwrap();
     put_model(&mut writer, &leader).unwrap();
+    let prepared = writer.prepare(None).unwrap();
     let Server { store, log, .. } = &mut server;
-    store.install(log.as_mut().unwrap(), writer, None).unwrap();
+    store.install(log.as_mut().unwrap(), &prepared).unwrap();
     server.model = leader;
     server.fill([0x3_0000_0001, 0x3_0000_0002]).unwrap();
     assert_eq!(restart(&disk).0.model.last, 0x3_0000_0002);

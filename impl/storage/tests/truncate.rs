@@ -254,9 +254,46 @@ fn a_crash_at_every_step_of_an_installed_snapshot() {
 fn install(server: &mut Server, leader: &Model) -> Result<(), Error> {
     let mut writer = server.store.snapshot(leader.last, Compression::None)?;
     put_model(&mut writer, leader)?;
+    let prepared = writer.prepare(None)?;
     server
         .store
-        .install(server.log.as_mut().unwrap(), writer, None)?;
+        .install(server.log.as_mut().unwrap(), &prepared)?;
     server.model = leader.clone();
     Ok(())
+}
+
+// spec: DF-PRG-05
+#[test]
+fn a_snapshot_of_what_was_taken_back_gets_no_name() {
+    let (disk, mut server) = fifteen();
+    let model = server.model.clone();
+    let mut writer = server.store.snapshot(15, Compression::None).unwrap();
+    put_model(&mut writer, &model).unwrap();
+    truncate(&mut server, 12).unwrap();
+    let recovered = server.store.recover(&mut server.model).unwrap();
+    assert!(matches!(
+        writer.finish(None),
+        Err(Error::BadSnapshot { .. })
+    ));
+    drop(recovered);
+    assert_eq!(restart(&disk).0.model.last, 12);
+}
+
+#[test]
+fn a_filler_of_a_log_that_is_gone_is_dropped() {
+    let (_disk, mut server) = fifteen();
+    server.fill(16..=200).unwrap();
+    let old = server.log().take_filler().unwrap().unwrap();
+    truncate(&mut server, 12).unwrap();
+    server.log = Some(server.store.recover(&mut server.model).unwrap().log);
+    server.fill(13..=200).unwrap();
+    let mut new = server.log().take_filler().unwrap().unwrap();
+    server.log().return_filler(Some(old));
+    assert!(
+        server.log().take_filler().unwrap().is_none(),
+        "the new one is still away"
+    );
+    while !new.step().unwrap() {}
+    server.log().return_filler(Some(new));
+    server.fill(201..=600).unwrap();
 }
