@@ -1,4 +1,5 @@
 //! The handshake: the only frames without a header.
+// spec: CP-FRM-03
 
 use alloc::vec::Vec;
 

@@ -201,7 +201,7 @@ impl<'b> FromIterator<MultiOp<'b>> for Ops<'static> {
 }
 
 /// One op's outcome.
-// spec: CP-MUL-04, CP-MUL-05, CP-MUL-12
+// spec: CP-MUL-02, CP-MUL-04, CP-MUL-05, CP-MUL-12
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs)] // ZooKeeper's names
 pub enum MultiResult<'a> {

@@ -4,6 +4,7 @@
 //! count (session)*  count (acl entry)*  (znode)*  "/"
 //! ```
 //! Files put a [`crate::log::FileHeader`] in front and seals behind; the quorum port puts a last string behind.
+// spec: DF-SNAP-02, DF-SNAP-04, DF-BODY-01
 
 use alloc::borrow::Cow;
 use alloc::vec::Vec;

@@ -66,7 +66,7 @@ pub struct CreateTxn {
 }
 
 /// A body.
-// spec: QP-TXN-01
+// spec: QP-TXN-01, QP-TXN-06. In a failed multi the failing part and those behind it are errors: QP-TXN-04.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs)] // ZooKeeper's names
 pub enum Txn {

@@ -1,4 +1,5 @@
 //! Jute, ZooKeeper's record encoding: fields back to back, big-endian, no tags.
+// spec: CP-JUT-08
 
 mod reader;
 mod strings;
