@@ -28,7 +28,6 @@ pub struct Log {
     max_record_bytes: usize,
     segment: Option<Segment>,
     spare: Spare,
-    identity: Arc<()>,
     mark: Option<MarkFile>,
     buffer: Vec<u8>,
     last: i64,
@@ -61,7 +60,6 @@ impl Log {
             max_record_bytes,
             segment: None,
             spare: Spare::None,
-            identity: Arc::new(()),
             mark: None,
             buffer: Vec::new(),
             last,
@@ -187,19 +185,14 @@ impl Log {
         if !wanted || !matches!(self.spare, Spare::None) {
             return Ok(None);
         }
-        let filler = Filler::create(&*self.disk, &self.dir, self.segment_bytes, &self.identity)?;
+        let filler = Filler::create(&*self.disk, &self.dir, self.segment_bytes)?;
         self.spare = Spare::Away;
         Ok(Some(filler))
     }
 
-    /// Takes the filler back; `None` if it failed. One that another log gave away is dropped.
+    /// Takes the filler back; `None` if it failed.
     pub fn return_filler(&mut self, filler: Option<Filler>) {
-        if filler
-            .as_ref()
-            .is_none_or(|filler| filler.belongs_to(&self.identity))
-        {
-            self.spare = filler.map_or(Spare::None, Spare::Here);
-        }
+        self.spare = filler.map_or(Spare::None, Spare::Here);
     }
 
     /// Where the durable log ends, told to recovery's side file.
