@@ -302,14 +302,16 @@ impl<T: Payload> Learning<T> {
         current: Option<Epoch>,
         context: &mut Context<'_, T, P>,
     ) {
-        // spec: DF-REC-05. What holds nothing, or cannot be cut to what the leader
-        // has, asks for a snapshot and is not counted.
+        // spec: DF-REC-05. What holds nothing, or cannot be cut to what the leader has,
+        // asks for a snapshot and is not counted. The epoch file of an empty directory
+        // speaks of a history that is gone, so it says nothing either.
         let whole = !context.abstains() && !context.tree.needs_snapshot;
         let zxid = if whole {
             context.disk.last()
         } else {
             Zxid::UNTRUSTED
         };
+        let current = current.filter(|_| !context.abstains());
         self.at = At::Promised;
         self.send(Message::AckEpoch { zxid, current }, context);
     }

@@ -21,6 +21,8 @@
 //!   names the newest one that survives a crash, together with all before it.
 //!   A write that fails stops the process: there is no event for it.
 //! - After `Disarm`, or once it fired, a timer does not fire until armed again.
+//! - Bytes of a snapshot stream that come or go start the timers anew that wait
+//!   for its link (`Init` at the learner, `Learner` at the leader).
 //! - Learners are accepted only while [`Peer::status`] says leading; otherwise
 //!   the connection is refused and the learner's host dials again, until
 //!   its core says `HangUp`.
@@ -31,6 +33,9 @@
 //!   its tree may already hold the log to the end. `Deliver` repeats those
 //!   entries once they are known to be committed; the host skips what its
 //!   tree has. After `Write::Truncate` below the tree it reloads from disk.
+//! - A host that leads Java 3.8 followers proposes a txn without effect when it is
+//!   `Established`, and serves only once that is delivered: those followers
+//!   acknowledge NEWLEADER before it is durable (spec: QP-INT-02).
 #![no_std]
 #![warn(clippy::wildcard_enum_match_arm)]
 
@@ -57,7 +62,7 @@ pub use effect::{Effect, Effects, Misbehaviour, Report, SyncMode, Timer, Write};
 pub use event::{Event, Reply};
 pub use id::{Epoch, LinkId, ReadId, Round, ServerId, Ticks, WriteId, Zxid};
 pub use message::{Message, Notification, Proposal, ServerState, Vote};
-pub use peer::{Broken, Peer, Phase, RoleKind, Status};
+pub use peer::{Broken, LearnerStatus, Peer, Phase, RoleKind, Status};
 pub use policy::{Policy, Production};
 pub use quorum::{Group, Quorums, Verifier};
 pub use set::ServerSet;

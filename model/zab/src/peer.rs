@@ -144,6 +144,22 @@ pub struct Status {
     pub learners: usize,
 }
 
+/// One learner of a leader.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct LearnerStatus {
+    /// Who it is.
+    pub id: ServerId,
+    /// Its link.
+    pub link: LinkId,
+    /// It observes.
+    pub observer: bool,
+    /// It got UPTODATE.
+    pub up_to_date: bool,
+    /// The last zxid that it acknowledged in this epoch.
+    pub acked: Zxid,
+}
+
 impl<T: Payload, P: Policy> Peer<T, P> {
     /// A peer as its disk left it.
     ///
@@ -282,6 +298,15 @@ impl<T: Payload, P: Policy> Peer<T, P> {
             Role::Learning(learning) => learning.describe(&mut status),
         }
         status
+    }
+
+    /// At the leader: its learners, in order of id.
+    pub fn learners(&self) -> impl Iterator<Item = LearnerStatus> {
+        let leading = match &self.role {
+            Role::Leading(leading) => Some(leading),
+            Role::Looking(_) | Role::Learning(_) => None,
+        };
+        leading.into_iter().flat_map(Leading::learners)
     }
 
     /// The newest entries of the log, written or on their way, and the zxid before them.

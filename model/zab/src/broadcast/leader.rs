@@ -10,7 +10,7 @@ use crate::effect::{Effect, Misbehaviour, Report, Timer};
 use crate::event::{Event, Reply};
 use crate::id::{Epoch, LinkId, ServerId, Zxid};
 use crate::message::{Message, Proposal};
-use crate::peer::{Broken, Phase, RoleKind, Status};
+use crate::peer::{Broken, LearnerStatus, Phase, RoleKind, Status};
 use crate::policy::Policy;
 use crate::role::{Context, Turn};
 use crate::set::ServerSet;
@@ -164,6 +164,16 @@ impl Leading {
             .iter()
             .filter(|learner| learner.stage == Step::UpToDate)
             .count();
+    }
+
+    pub(crate) fn learners(&self) -> impl Iterator<Item = LearnerStatus> {
+        self.learners.iter().map(|learner| LearnerStatus {
+            id: learner.id,
+            link: learner.link,
+            observer: learner.observer,
+            up_to_date: learner.stage == Step::UpToDate,
+            acked: learner.acked,
+        })
     }
 
     pub(crate) fn next_zxid<P: Policy>(&self, config: &Config, policy: &P) -> Option<Zxid> {

@@ -62,7 +62,7 @@ impl<T: Payload> Learning<T> {
             Report::Following { leader }
         });
         context.effects.push(Effect::Dial { leader });
-        // spec: QP-DEF-41. One initLimit until UPTODATE.
+        // spec: QP-DEF-41. initLimit between messages until UPTODATE.
         context.effects.arm(Timer::Init, context.config.timing.init);
         Self {
             leader,
@@ -212,6 +212,8 @@ impl<T: Payload> Learning<T> {
             context
                 .effects
                 .arm(Timer::Leader, context.config.timing.sync);
+        } else {
+            context.effects.arm(Timer::Init, context.config.timing.init);
         }
         let syncing = (At::Synchronising..At::UpToDate).contains(&self.at);
         let snapshot_late = !context.policy.sends_snapshot_before_new_leader();
