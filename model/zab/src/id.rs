@@ -163,3 +163,44 @@ impl WriteId {
         Self(self.0.saturating_add(1))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use quickcheck::quickcheck;
+
+    use super::*;
+
+    quickcheck! {
+        fn a_zxid_is_its_epoch_and_counter(epoch: i32, counter: u32) -> bool {
+            let zxid = Zxid::new(Epoch(epoch.into()), counter);
+            zxid.epoch() == Epoch(epoch.into()) && zxid.counter() == counter
+        }
+
+        // spec: QP-BC-09.
+        fn nothing_lies_between_a_zxid_and_its_successor(a: i64, b: i64) -> bool {
+            let (a, b) = (Zxid(a), Zxid(b));
+            !a.precedes(b) || (a < b && (b.epoch() > a.epoch() || b.counter() - a.counter() == 1))
+        }
+    }
+
+    // spec: QP-BC-09. A carry out of the counter is no successor.
+    #[test]
+    fn successors() {
+        let zxid = |epoch, counter| Zxid::new(Epoch(epoch), counter);
+        assert!(zxid(1, 1).precedes(zxid(1, 2)));
+        assert!(!zxid(1, 1).precedes(zxid(1, 3)));
+        assert!(!zxid(1, 1).precedes(zxid(1, 1)));
+        assert!(zxid(1, 7).precedes(zxid(3, 1)));
+        assert!(!zxid(1, 7).precedes(zxid(3, 2)));
+        assert!(!zxid(1, u32::MAX).precedes(zxid(2, 0)));
+        assert!(Zxid::ZERO.precedes(zxid(0, 1)));
+        assert!(zxid(2, 0).precedes(zxid(2, 1)));
+    }
+
+    #[test]
+    fn zxids_print_in_hex() {
+        assert_eq!(Zxid::new(Epoch(5), 1).to_string(), "0x500000001");
+    }
+}

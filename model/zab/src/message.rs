@@ -127,3 +127,42 @@ pub enum Message<T> {
         designated: ServerId,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use core::cmp::Ordering;
+
+    use quickcheck::quickcheck;
+
+    use super::*;
+
+    fn vote((epoch, zxid, leader): (i64, i64, i64)) -> Vote {
+        Vote {
+            epoch: Epoch(epoch),
+            zxid: Zxid(zxid),
+            leader: ServerId(leader),
+        }
+    }
+
+    quickcheck! {
+        // spec: QP-FLE-10. Total, so that all servers with the same votes agree.
+        fn votes_are_totally_ordered(a: (i64, i64, i64), b: (i64, i64, i64), c: (i64, i64, i64)) -> bool {
+            let (x, y, z) = (vote(a), vote(b), vote(c));
+            let antisymmetric = x.cmp(&y) == y.cmp(&x).reverse();
+            let transitive = !(x <= y && y <= z) || x <= z;
+            let tied_only_if_equal = (x.cmp(&y) == Ordering::Equal) == (x == y);
+            antisymmetric && transitive && tied_only_if_equal
+        }
+
+        // spec: QP-FLE-10. Epoch, then zxid, then id, all signed.
+        fn epoch_decides_first_then_zxid_then_id(a: (i64, i64, i64), b: (i64, i64, i64)) -> bool {
+            vote(a).cmp(&vote(b)) == a.cmp(&b)
+        }
+    }
+
+    // spec: QP-FLE-05.
+    #[test]
+    fn the_vote_of_a_server_without_one_loses_to_any_other() {
+        assert!(Vote::NONE < vote((0, -1, 0)));
+    }
+}

@@ -388,8 +388,7 @@ impl<T: Payload, P: Policy> Peer<T, P> {
         Ok(())
     }
 
-    /// A notification: answered by the rules below whatever the role, then
-    /// weighed if this server is looking.
+    /// A notification: answered whatever the role, and weighed while looking.
     // spec: QP-FLE-08.
     fn notified(
         &mut self,
@@ -404,27 +403,15 @@ impl<T: Payload, P: Policy> Peer<T, P> {
                 Role::Looking(looking) => Some(looking),
                 Role::Leading(_) | Role::Learning(_) => None,
             };
-            if !context.is_voter(from) {
-                // spec: QP-FLE-08. This is how observers and joiners learn of the leader.
+            if answers(from, &n, electing.as_deref(), context) {
                 context.notify(from, state);
-                return Ok(Turn::Stay);
             }
-            let asks = n.state == ServerState::Looking;
-            let Some(looking) = electing else {
-                if asks {
-                    context.notify(from, state);
+            match electing {
+                Some(looking) if context.is_voter(from) => {
+                    Ok(looking.on_notification(from, &n, context))
                 }
-                return Ok(Turn::Stay);
-            };
-            // One that began to look after this server did has missed its vote. Where Java
-            // answers a late round alone, and lets the rest wait for the next notification,
-            // a worse vote of this round is answered too.
-            let late = n.round < context.ballot.round;
-            let worse = n.round == context.ballot.round && looking.is_worse(&n.vote, context);
-            if asks && (late || worse) {
-                context.notify(from, state);
+                Some(_) | None => Ok(Turn::Stay),
             }
-            Ok(looking.on_notification(from, &n, context))
         })
     }
 
@@ -441,6 +428,32 @@ impl<T: Payload, P: Policy> Peer<T, P> {
         }
         Ok(())
     }
+}
+
+/// Whether a notification gets an answer.
+fn answers<T: Payload, P: Policy>(
+    from: ServerId,
+    n: &Notification,
+    electing: Option<&Looking>,
+    context: &Context<'_, T, P>,
+) -> bool {
+    // Nobody counts the word of a server without a vote.
+    if n.state != ServerState::Looking || !context.is_voter(context.id) {
+        return false;
+    }
+    let Some(looking) = electing else {
+        return true;
+    };
+    let (theirs, own) = (n.round, context.ballot.round);
+    if !context.is_voter(from) {
+        // This is how observers and joiners learn of the leader. One in a later round
+        // would answer the answer, and so on for ever: it has to ask again.
+        return theirs <= own;
+    }
+    // One that began to look after this server did has missed its vote. Where Java
+    // answers a late round alone, and lets the rest wait for the next notification,
+    // a worse vote of this round is answered too.
+    theirs < own || (theirs == own && looking.is_worse(&n.vote, context))
 }
 
 impl<T> Role<T> {

@@ -132,3 +132,91 @@ impl Quorums {
                 .is_none_or(|proposed| proposed.is_quorum(servers))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use quickcheck::quickcheck;
+
+    use super::*;
+
+    fn set(bits: u16) -> ServerSet {
+        (0..9)
+            .filter(|bit| bits & (1 << bit) != 0)
+            .map(ServerId)
+            .collect()
+    }
+
+    /// Nine servers in three groups of any weights.
+    fn groups(weights: &[u8]) -> Verifier {
+        let weight = |id: i64| u64::from(weights.get(id as usize).copied().unwrap_or(1) % 4);
+        let group = |first: i64| Group {
+            members: (first..first + 3)
+                .map(|id| (ServerId(id), weight(id)))
+                .collect(),
+        };
+        Verifier::Groups(Vec::from([group(0), group(3), group(6)]))
+    }
+
+    quickcheck! {
+        // spec: QP-CFG-04. What two quorums have in common carries every promise over.
+        fn majorities_meet(voters: u16, a: u16, b: u16) -> bool {
+            let verifier = Verifier::Majority { voters: set(voters) };
+            let (a, b) = (set(a), set(b));
+            let both = verifier.is_quorum(&a) && verifier.is_quorum(&b);
+            !both || !a.intersection(&b).intersection(&verifier.voters()).is_empty()
+        }
+
+        // spec: QP-CFG-05.
+        fn weighted_groups_meet(weights: Vec<u8>, a: u16, b: u16) -> bool {
+            let verifier = groups(&weights);
+            let (a, b) = (set(a), set(b));
+            let both = verifier.is_quorum(&a) && verifier.is_quorum(&b);
+            let weighing = |set: ServerSet| set.iter().any(|id| verifier.weight(id) > 0);
+            !both || weighing(a.intersection(&b))
+        }
+
+        // spec: QP-CFG-07.
+        fn a_joint_quorum_meets_quorums_of_both(old: u16, new: u16, joint: u16, other: u16) -> bool {
+            let of = |voters| Verifier::Majority { voters: set(voters) };
+            let quorums = Quorums { committed: of(old), proposed: Some(of(new)) };
+            let (joint, other) = (set(joint), set(other));
+            if !quorums.is_quorum(&joint) {
+                return true;
+            }
+            let meets = |verifier: Verifier| {
+                !verifier.is_quorum(&other) || !joint.intersection(&other).is_empty()
+            };
+            meets(of(old)) && meets(of(new))
+        }
+
+        fn more_servers_never_break_a_quorum(weights: Vec<u8>, a: u16, b: u16) -> bool {
+            let verifier = groups(&weights);
+            !verifier.is_quorum(&set(a)) || verifier.is_quorum(&set(a | b))
+        }
+    }
+
+    #[test]
+    fn half_is_no_majority() {
+        let four = Verifier::majority([1, 2, 3, 4].map(ServerId));
+        assert!(!four.is_quorum(&[1, 2].map(ServerId).into_iter().collect()));
+        assert!(four.is_quorum(&[1, 2, 4].map(ServerId).into_iter().collect()));
+        // Whoever does not vote adds nothing.
+        assert!(!four.is_quorum(&[1, 2, 9].map(ServerId).into_iter().collect()));
+    }
+
+    // spec: QP-CFG-05. A group that weighs nothing is not counted among the groups.
+    #[test]
+    fn weightless_groups_do_not_count() {
+        let group = |ids: [i64; 2], weight| Group {
+            members: ids.map(|id| (ServerId(id), weight)).into(),
+        };
+        let verifier =
+            Verifier::Groups([group([1, 2], 1), group([3, 4], 0), group([5, 6], 1)].into());
+        assert!(!verifier.is_quorum(&[1, 2, 3, 4].map(ServerId).into_iter().collect()));
+        assert!(verifier.is_quorum(&[1, 2, 5, 6].map(ServerId).into_iter().collect()));
+        // One of two is not more than half of the group's weight.
+        assert!(!verifier.is_quorum(&[1, 5, 6].map(ServerId).into_iter().collect()));
+    }
+}

@@ -95,3 +95,33 @@ impl fmt::Debug for ServerSet {
         f.debug_set().entries(self.iter()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::collections::BTreeSet;
+    use alloc::vec::Vec;
+
+    use quickcheck::quickcheck;
+
+    use super::*;
+
+    quickcheck! {
+        fn behaves_as_a_set_of_small_ids(added: Vec<i16>, removed: Vec<u8>) -> bool {
+            let mut set = ServerSet::EMPTY;
+            let mut naive = BTreeSet::new();
+            for id in added.iter().map(|id| ServerId((*id).into())) {
+                if set.insert(id) {
+                    naive.insert(id);
+                }
+            }
+            for id in removed.iter().map(|id| ServerId((*id).into())) {
+                set.remove(id);
+                naive.remove(&id);
+            }
+            let all: Vec<_> = set.iter().collect();
+            all == naive.iter().copied().collect::<Vec<_>>()
+                && set.len() == naive.len()
+                && naive.iter().all(|id| set.contains(*id) && (0..256).contains(&id.0))
+        }
+    }
+}

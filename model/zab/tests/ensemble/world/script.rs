@@ -16,9 +16,9 @@
 
 use zab::{Event, ReadId, ServerId, Timer};
 
-use super::{World, text};
+use super::{Link, World, text};
 
-pub(crate) fn run_script(transcript: &str) -> String {
+pub(crate) fn run(transcript: &str) -> String {
     let mut world = None;
     let mut text = String::new();
     for line in transcript.lines() {
@@ -173,9 +173,8 @@ impl World {
     }
 
     fn deliver(&mut self, from: ServerId, to: ServerId) {
-        let between = |l: &super::Link| {
-            (l.learner, l.leader) == (from, to) || (l.learner, l.leader) == (to, from)
-        };
+        let between =
+            |l: &Link| (l.learner, l.leader) == (from, to) || (l.learner, l.leader) == (to, from);
         let links: Vec<_> = self
             .links
             .iter()
@@ -189,8 +188,7 @@ impl World {
     }
 
     fn links_between(&self, a: ServerId, b: ServerId) -> Vec<zab::LinkId> {
-        let between =
-            |l: &super::Link| (l.learner, l.leader) == (a, b) || (l.learner, l.leader) == (b, a);
+        let between = |l: &Link| (l.learner, l.leader) == (a, b) || (l.learner, l.leader) == (b, a);
         self.links
             .iter()
             .filter(|(_, l)| between(l))

@@ -1,17 +1,18 @@
 //! A small ensemble in memory for scripted scenarios: links, disks and timers
 //! move only when the script says so.
 
-mod script;
-mod text;
-
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use zab::{
-    Config, Durable, Effect, Effects, Event, LinkId, Message, Notification, Peer, Proposal,
+    Config, Durable, Effect, Effects, Event, LinkId, Message, Notification, Peer, Phase, Proposal,
     RoleKind, ServerId, Timer, Write, WriteId, Zxid,
 };
 
-pub(crate) use script::run_script;
+mod script;
+mod text;
+mod walk;
+
+pub(crate) use script::run;
 
 type Txn = String;
 
@@ -59,6 +60,14 @@ pub(crate) struct World {
     apart: BTreeSet<(ServerId, ServerId)>,
     next_link: u64,
     out: text::Out,
+}
+
+impl Node {
+    pub(crate) fn is_serving(&self) -> bool {
+        self.peer
+            .as_ref()
+            .is_some_and(|peer| peer.status().phase == Phase::Broadcast)
+    }
 }
 
 impl World {
@@ -109,6 +118,14 @@ impl World {
             .peer
             .as_ref()
             .is_some_and(|peer| peer.status().role == RoleKind::Leading)
+    }
+
+    /// Whether it leads an established epoch.
+    pub(crate) fn serves(&self, id: ServerId) -> bool {
+        self.nodes[&id]
+            .peer
+            .as_ref()
+            .is_some_and(|peer| peer.next_zxid().is_some())
     }
 
     fn reach(&self, a: ServerId, b: ServerId) -> bool {
@@ -187,8 +204,10 @@ impl World {
             ),
             Effect::SendSnapshot { link, .. } => {
                 let tree = self.node(id).tree.clone();
-                let queue = &mut self.links.get_mut(&link).expect("an open link").to_learner;
-                queue.back_mut().expect("the SNAP before").stream = tree;
+                let frames = self.links.get_mut(&link).map(|entry| &mut entry.to_learner);
+                if let Some(frame) = frames.and_then(VecDeque::back_mut) {
+                    frame.stream = tree;
+                }
             }
             Effect::Persist {
                 id: write,
@@ -201,7 +220,10 @@ impl World {
             Effect::Disarm { timer } => {
                 self.node(id).timers.remove(&timer);
             }
-            Effect::Disconnect { link, .. } => self.close(id, link),
+            Effect::Disconnect { link, why } => {
+                assert!(!why.is_fault(), "{id} blames its peer: {why:?}");
+                self.close(id, link);
+            }
             Effect::Confirmed { .. }
             | Effect::Request { .. }
             | Effect::Revalidate { .. }
