@@ -30,10 +30,10 @@ pub struct Purged {
 impl Purger {
     /// Keeps the newest `keep` whole snapshots (three at least) and the logs from the oldest of them on; keeps all
     /// that a reader of records from `needed_from` on may open, too. Not to be called while a snapshot is
-    /// being sent from its file, or during a truncation.
+    /// being sent from its file.
     ///
     /// Reads each snapshot that it counts once. Runs on any thread.
-    // spec: DF-PRG-02, DF-PRG-03, DF-PRG-04, DF-FAIL-02
+    // spec: DF-PRG-02, DF-PRG-03, DF-PRG-04, DF-PRG-05, DF-FAIL-02
     pub fn purge(
         &mut self,
         store: &Store,
@@ -41,10 +41,15 @@ impl Purger {
         needed_from: Option<i64>,
     ) -> Result<Purged> {
         let mut purged = Purged::default();
+        let span = store.history.span();
         let files = store.snapshots()?;
         let Some(oldest) =
             self.oldest_kept(store, &files, keep.max(SNAPSHOTS_KEPT), &mut purged)?
         else {
+            return Ok(purged);
+        };
+        // Reading took a while; a truncation may have removed what was counted.
+        let Some(_held) = span.hold() else {
             return Ok(purged);
         };
         let oldest = needed_from.map_or(oldest, |from| oldest.min(from.saturating_sub(1)));

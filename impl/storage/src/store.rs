@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use zk_proto::snapshot::{Node, OPEN_ACL_ID, Piece, SnapshotDigest};
 use zk_proto::{StatPersisted, TxnRecord};
@@ -10,6 +11,7 @@ use crate::config::Config;
 use crate::disk::{Disk, parent};
 use crate::epoch::{self, EpochFile, Stored};
 use crate::error::{Context, Damage, Error, Result};
+use crate::history::History;
 use crate::log::Log;
 use crate::log::mark::{self, Found};
 use crate::names::{Compression, MARK, parse_log, parse_snapshot};
@@ -23,6 +25,9 @@ pub struct Store {
     pub(crate) config: Config,
     pub(crate) snapshot_dir: PathBuf,
     pub(crate) log_dir: PathBuf,
+    pub(crate) history: History,
+    /// Unfinished files of an earlier process were removed: what is unfinished now is this one's.
+    pub(crate) cleaned: AtomicBool,
     _locks: Vec<Box<dyn Send + Sync>>,
 }
 
@@ -65,6 +70,8 @@ impl Store {
             config,
             snapshot_dir,
             log_dir,
+            history: History::default(),
+            cleaned: AtomicBool::new(false),
             _locks: locks,
         };
         store.check_kinds()?;
@@ -133,7 +140,14 @@ impl Store {
     /// Begins a snapshot named `zxid`. `zxid` is the last one applied before its first piece is taken.
     pub fn snapshot(&self, zxid: i64, compression: Compression) -> Result<SnapshotWriter> {
         let (disk, limit) = (Arc::clone(&self.disk), self.config.limit_bytes);
-        SnapshotWriter::create(disk, &self.snapshot_dir, zxid, compression, limit)
+        SnapshotWriter::create(
+            disk,
+            &self.history,
+            &self.snapshot_dir,
+            zxid,
+            compression,
+            limit,
+        )
     }
 
     /// Writes an epoch file. When this returns, the value survives a crash.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use zk_proto::TxnRecord;
-use zk_proto::snapshot::{Piece, SnapshotDigest};
+use zk_proto::snapshot::Piece;
 
 use crate::error::{Context, Result};
 use crate::log::Log;
@@ -11,7 +11,7 @@ use crate::log::mark::{Found, Mark, MarkFile};
 use crate::log::reader::{self, LogReader, Next, Start};
 use crate::names::MARK;
 use crate::recovery::{Load, LogFile, replay};
-use crate::snapshot::{Pieces, SnapshotWriter, Tail, Written};
+use crate::snapshot::{Pieces, Prepared, Tail, Written};
 use crate::store::Store;
 
 impl Store {
@@ -25,6 +25,7 @@ impl Store {
     pub fn truncate(&self, mut log: Log, after: i64) -> Result<i64> {
         log.roll()?;
         drop(log);
+        let _held = self.history.take_back();
         let fits = |zxid: i64, tail: &Tail| {
             let content = tail.digest.map(|digest| digest.zxid).max(tail.last_zxid);
             zxid.max(content.unwrap_or(zxid)) <= after
@@ -55,21 +56,15 @@ impl Store {
         Ok(left)
     }
 
-    /// Puts a snapshot of a leader's state in place of everything here, and goes on behind it. The writer has
-    /// taken all its pieces.
+    /// Puts a snapshot of a leader's state in place of everything here; the log goes on behind it.
     ///
     /// # Errors
     /// Leaves the old state, at most without what lies behind the snapshot's zxid.
     // spec: DF-LOG-33: nothing is given up before the snapshot is durable. DF-WHO-01
-    pub fn install(
-        &self,
-        log: &mut Log,
-        writer: SnapshotWriter,
-        digest: Option<SnapshotDigest>,
-    ) -> Result<Written> {
-        let prepared = writer.prepare(digest)?;
+    pub fn install(&self, log: &mut Log, prepared: &Prepared) -> Result<Written> {
         let zxid = prepared.zxid();
         log.roll()?;
+        let _held = self.history.take_back();
         // What lies behind the snapshot diverges from the leader, and would be replayed on top of it.
         for newer in self
             .snapshots()?

@@ -93,7 +93,7 @@ pub(crate) fn open(disk: &dyn Disk, path: &Path, limit: usize) -> Result<Start> 
     }
     if FileHeader::read(&mut Reader::new(&header), FileHeader::LOG).is_err() {
         let magic = header.first_chunk::<4>().copied().unwrap_or_default();
-        let zeros = is_zeros(&*file, path, 0, file_len)?;
+        let zeros = first_not_zero(&*file, path, 0, file_len)?.is_none();
         return Ok(if zeros {
             Start::Empty
         } else {
@@ -191,14 +191,37 @@ impl LogReader {
         }
     }
 
+    /// The end with what follows it taken into account: a byte that is not zero within `reach` bytes is a fault.
+    // spec: DF-ALG-01, FT-DISK-22. A lost block that begins where a record does would pass for the end.
+    pub(crate) fn look_behind(&self, end: End, reach: u64) -> Result<End> {
+        if end.fault.is_some() {
+            return Ok(end);
+        }
+        let to = end.offset.saturating_add(reach).min(self.file_len);
+        let stray = first_not_zero(&*self.file, &self.path, end.offset, to)?;
+        let fault = stray.map(|at| {
+            fault(
+                FaultKind::Torn,
+                "zeros to the end",
+                format!("a byte that is not 0 at {at}"),
+            )
+        });
+        Ok(End { fault, ..end })
+    }
+
     /// Looks for a whole record anywhere behind `from` where one may begin after lost pages: at every byte of
     /// the next 1 MiB, then at page starts.
     // spec: DF-ALG-01
     pub(crate) fn valid_record_after(&mut self, from: u64) -> Result<Option<(u64, i64)>> {
         const NEAR: u64 = 1 << 20;
         const PAGE: u64 = 4096;
-        let near_end = from.saturating_add(NEAR).min(self.file_len);
-        let mut at = from.saturating_add(1);
+        // A record's head holds few zeros: none begins long before the first other byte.
+        let from = from.saturating_add(1);
+        let Some(stray) = first_not_zero(&*self.file, &self.path, from, self.file_len)? else {
+            return Ok(None);
+        };
+        let mut at = from.max(stray.saturating_sub(RecordHead::LEN as u64));
+        let near_end = at.saturating_add(NEAR).min(self.file_len);
         while at < self.file_len {
             if let Some(zxid) = self.record_at(at)? {
                 return Ok(Some((at, zxid)));
@@ -342,18 +365,29 @@ fn fault(kind: FaultKind, expected: impl ToString, found: impl ToString) -> Faul
     }
 }
 
-fn is_zeros(file: &dyn DiskFile, path: &Path, from: u64, to: u64) -> Result<bool> {
+/// Offset of the first byte that is not zero.
+fn first_not_zero(file: &dyn DiskFile, path: &Path, from: u64, to: u64) -> Result<Option<u64>> {
     let mut chunk = vec![0; CHUNK];
     let mut at = from;
     while at < to {
-        let read = file.read_full_at(at, &mut chunk).at("read", path)?;
-        if chunk.iter().take(read).any(|byte| *byte != 0) {
-            return Ok(false);
+        let want = usize::try_from(to.saturating_sub(at))
+            .unwrap_or(usize::MAX)
+            .min(CHUNK);
+        let target = chunk.get_mut(..want).unwrap_or_default();
+        let read = file.read_full_at(at, target).at("read", path)?;
+        // Whole words first: the loop is over megabytes of zeros.
+        let words = chunk.get(..read).unwrap_or_default().chunks(64);
+        for (index, word) in words.enumerate() {
+            if word.iter().fold(0, |all, byte| all | byte) != 0 {
+                let within = word.iter().position(|byte| *byte != 0).unwrap_or(0);
+                let offset = index.saturating_mul(64).saturating_add(within);
+                return Ok(Some(at.saturating_add(offset as u64)));
+            }
         }
         if read == 0 {
             break;
         }
         at = at.saturating_add(read as u64);
     }
-    Ok(true)
+    Ok(None)
 }

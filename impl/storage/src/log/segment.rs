@@ -127,6 +127,8 @@ impl Segment {
 /// A file that is written once is faster to sync than one that grows: its syncs change no length and no extent.
 #[derive(Debug)]
 pub struct Filler {
+    /// Whose file it is: another log may have begun one of the same name since.
+    owner: Arc<()>,
     path: PathBuf,
     file: Box<dyn DiskFile>,
     filled: u64,
@@ -134,7 +136,7 @@ pub struct Filler {
 }
 
 impl Filler {
-    pub(crate) fn create(disk: &dyn Disk, dir: &Path, size: u64) -> Result<Self> {
+    pub(crate) fn create(disk: &dyn Disk, dir: &Path, size: u64, owner: &Arc<()>) -> Result<Self> {
         let path = dir.join(SPARE);
         if disk.exists(&path).at("look for", &path)? {
             disk.remove(&path).at("remove", &path)?;
@@ -143,6 +145,7 @@ impl Filler {
         let size = size.max(FileHeader::LEN as u64);
         write_header_and_zeros(&*file, FileHeader::LEN as u64).at("write", &path)?;
         Ok(Self {
+            owner: Arc::clone(owner),
             path,
             file,
             filled: FileHeader::LEN as u64,
@@ -162,6 +165,10 @@ impl Filler {
         self.file.sync_data().at("sync", &self.path)?;
         self.filled = self.filled.saturating_add(more);
         Ok(self.is_ready())
+    }
+
+    pub(crate) fn belongs_to(&self, owner: &Arc<()>) -> bool {
+        Arc::ptr_eq(&self.owner, owner)
     }
 
     /// True if the file is as long as it shall be.

@@ -28,6 +28,7 @@ pub struct Log {
     max_record_bytes: usize,
     segment: Option<Segment>,
     spare: Spare,
+    identity: Arc<()>,
     mark: Option<MarkFile>,
     buffer: Vec<u8>,
     last: i64,
@@ -60,6 +61,7 @@ impl Log {
             max_record_bytes,
             segment: None,
             spare: Spare::None,
+            identity: Arc::new(()),
             mark: None,
             buffer: Vec::new(),
             last,
@@ -185,14 +187,19 @@ impl Log {
         if !wanted || !matches!(self.spare, Spare::None) {
             return Ok(None);
         }
-        let filler = Filler::create(&*self.disk, &self.dir, self.segment_bytes)?;
+        let filler = Filler::create(&*self.disk, &self.dir, self.segment_bytes, &self.identity)?;
         self.spare = Spare::Away;
         Ok(Some(filler))
     }
 
-    /// Takes the filler back; `None` if it failed.
+    /// Takes the filler back; `None` if it failed. One that another log gave away is dropped.
     pub fn return_filler(&mut self, filler: Option<Filler>) {
-        self.spare = filler.map_or(Spare::None, Spare::Here);
+        if filler
+            .as_ref()
+            .is_none_or(|filler| filler.belongs_to(&self.identity))
+        {
+            self.spare = filler.map_or(Spare::None, Spare::Here);
+        }
     }
 
     /// Where the durable log ends, told to recovery's side file.

@@ -1,6 +1,8 @@
 //! The changes that a successful recovery makes, after nothing can be refused any more.
 // spec: P-DETECT, disk-format.md 9. Each step may be the last before a crash: the next start finds the same state.
 
+use std::sync::atomic::Ordering;
+
 use super::epochs::EpochPlan;
 use super::replay::{LogEnd, Replay};
 use super::snapshots::{SnapshotFile, sync_file};
@@ -82,6 +84,9 @@ impl Store {
 
     // spec: DF-DIR-04, DF-DIR-06. Nothing but the unfinished files of an earlier process.
     fn remove_leftovers(&self) -> Result<()> {
+        if self.cleaned.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
         for dir in [&self.snapshot_dir, &self.log_dir] {
             let names = self.disk.list(dir).at("list", dir)?;
             for name in names.iter().filter(|name| is_leftover(name)) {

@@ -304,7 +304,7 @@ impl Walk<'_> {
         mut reader: LogReader,
         next: i64,
     ) -> Result<()> {
-        self.check_mark(file, end)?;
+        let end = &self.look_behind(file, end, &reader)?;
         let Some(fault) = &end.fault else {
             return Ok(());
         };
@@ -360,7 +360,7 @@ impl Walk<'_> {
     /// True if the last file ends in something that must be cut off.
     // spec: DF-ALG-01, DF-ALG-02, DF-RD-03, FT-DISK-03, FT-DISK-04, FT-DISK-12, FT-DISK-13
     fn judge_last(&mut self, file: &LogFile, end: &End, mut reader: LogReader) -> Result<bool> {
-        self.check_mark(file, end)?;
+        let end = &self.look_behind(file, end, &reader)?;
         let Some(fault) = &end.fault else {
             return Ok(false);
         };
@@ -386,6 +386,17 @@ impl Walk<'_> {
             fault.expected,
         ));
         Ok(true)
+    }
+
+    /// The mark vouches for what lies before it; a log without one is searched to its last byte.
+    fn look_behind(&self, file: &LogFile, end: &End, reader: &LogReader) -> Result<End> {
+        self.check_mark(file, end)?;
+        let reach = if self.marked(file).is_some() {
+            NEAR_MARK
+        } else {
+            u64::MAX
+        };
+        reader.look_behind(end.clone(), reach)
     }
 
     /// What was synced must be there.
@@ -423,6 +434,8 @@ impl Walk<'_> {
     }
 }
 
+/// Bytes behind the end of a log of ours that are searched for what a warning should mention.
+const NEAR_MARK: u64 = 4 << 20;
 const HEADER: u64 = zk_proto::log::FileHeader::LEN as u64;
 
 fn hex(zxid: i64) -> String {

@@ -11,7 +11,7 @@ mod reader;
 mod writer;
 
 pub use reader::{Tail, load, verify};
-pub use writer::{SnapshotWriter, Written};
+pub use writer::{Prepared, SnapshotWriter, Written};
 
 pub(crate) use reader::looks_whole;
 

@@ -11,6 +11,7 @@ use zk_proto::snapshot::{Decoder, Piece, Seal, SnapshotDigest};
 use super::codec::{Cursor, Encoder};
 use crate::disk::Disk;
 use crate::error::{Context, Error, Result, bad_snapshot};
+use crate::history::{History, Span};
 use crate::names::{Compression, TEMPORARY, snapshot_name};
 
 /// Written bytes after which the file is synced, so that the last sync is short and the log's syncs never wait
@@ -23,6 +24,7 @@ const SYNC_EVERY: u64 = 4 << 20;
 /// Order of pieces: count of sessions, sessions, count of ACLs, ACLs, znodes (parents first), end.
 pub struct SnapshotWriter {
     disk: Arc<dyn Disk>,
+    history: Span,
     dir: PathBuf,
     zxid: i64,
     compression: Compression,
@@ -51,8 +53,9 @@ impl SnapshotWriter {
     /// Begins `snapshot.<zxid>` in `dir`. `zxid` is the last one applied before the first piece is taken;
     /// `limit_bytes` is what readers accept for one string or buffer.
     // spec: DF-ALG-11
-    pub fn create(
+    pub(crate) fn create(
         disk: Arc<dyn Disk>,
+        history: &History,
         dir: &Path,
         zxid: i64,
         compression: Compression,
@@ -66,6 +69,7 @@ impl SnapshotWriter {
         let mut writer = Self {
             encoder: Encoder::new(Cursor::new(file), compression).at("write", &path)?,
             disk,
+            history: history.span(),
             dir: dir.to_path_buf(),
             zxid,
             compression,
@@ -117,11 +121,16 @@ impl SnapshotWriter {
     // spec: DF-SNAP-02, DF-SNAP-05: parts 1 to 7, which every release since 3.6 reads.
     pub fn finish(self, digest: Option<SnapshotDigest>) -> Result<Written> {
         let prepared = self.prepare(digest)?;
+        // A truncation meanwhile took back what this snapshot may show.
+        let Some(_held) = prepared.history.hold() else {
+            let what = "history was taken back while the snapshot was written".into();
+            return Err(Error::BadSnapshot { offset: 0, what });
+        };
         prepared.publish()
     }
 
-    /// Seals the file and makes it durable under its temporary name.
-    pub(crate) fn prepare(mut self, digest: Option<SnapshotDigest>) -> Result<Prepared> {
+    /// Seals the file and makes it durable under its temporary name, for [`crate::Store::install`].
+    pub fn prepare(mut self, digest: Option<SnapshotDigest>) -> Result<Prepared> {
         self.flush()?;
         if !self.checked.is_done() {
             return Err(Error::BadSnapshot {
@@ -148,6 +157,7 @@ impl SnapshotWriter {
         };
         Ok(Prepared {
             disk: self.disk,
+            history: self.history,
             dir: self.dir,
             temporary,
             written,
@@ -206,25 +216,27 @@ impl SnapshotWriter {
 
 /// A whole, durable snapshot that does not have its name yet.
 #[derive(Debug)]
-pub(crate) struct Prepared {
+pub struct Prepared {
     disk: Arc<dyn Disk>,
+    history: Span,
     dir: PathBuf,
     temporary: PathBuf,
     written: Written,
 }
 
 impl Prepared {
-    pub(crate) fn zxid(&self) -> i64 {
+    /// Zxid that it will be named by.
+    pub fn zxid(&self) -> i64 {
         self.written.zxid
     }
 
     // spec: DF-ALG-13. Over an older snapshot of the same zxid, if there is one.
-    pub(crate) fn publish(self) -> Result<Written> {
+    pub(crate) fn publish(&self) -> Result<Written> {
         self.disk
             .rename(&self.temporary, &self.written.path)
             .at("rename", &self.temporary)?;
         self.disk.sync_dir(&self.dir).at("sync", &self.dir)?;
-        Ok(self.written)
+        Ok(self.written.clone())
     }
 }
 
