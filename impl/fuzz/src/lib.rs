@@ -1,6 +1,8 @@
 //! Targets for fuzzing: plain functions over bytes that panic if a decoder does, or if what it decodes does not
 //! survive another round. `tests/corpora.rs` runs them over recorded and mutated bytes; any fuzzer can call them.
 
+pub mod replica;
+
 use bytes::Bytes;
 use zk_proto::connect::{ConnectRequest, ConnectResponse};
 use zk_proto::header::{ReplyHeader, RequestHeader};
