@@ -15,6 +15,17 @@ pub enum Mode {
     ReadOnly,
 }
 
+impl Mode {
+    pub const ALL: [Self; 6] = [
+        Self::NotServing,
+        Self::Standalone,
+        Self::Leader,
+        Self::Follower,
+        Self::Observer,
+        Self::ReadOnly,
+    ];
+}
+
 /// Milliseconds from a request's arrival to its reply.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Latency {

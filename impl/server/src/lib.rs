@@ -2,5 +2,8 @@
 
 pub mod config;
 pub mod run;
+mod serve;
+mod shell;
 
 pub use run::{PeerConfig, PeerRole, QuorumConfig, RunError, ServerConfig};
+pub use serve::{Server, run};

@@ -130,4 +130,11 @@ pub enum RunError {
         address: SocketAddr,
         source: std::io::Error,
     },
+    /// Durable state is damaged, or the directories cannot be used (P-DETECT).
+    #[error(transparent)]
+    Storage(#[from] zk_storage::Error),
+    #[error("the data directory and the configuration do not fit: {0}")]
+    Restore(#[from] zab::RestoreError),
+    #[error("the system refused: {0}")]
+    Runtime(std::io::Error),
 }

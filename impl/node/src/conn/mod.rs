@@ -1,0 +1,173 @@
+//! One client connection as its own task sees it: bytes in, replies into its lane,
+//! and what only the driver can decide as `Ask`s.
+//!
+//! ```text
+//! First ──ConnectRequest──▶ Opening ──driver attaches──▶ Open ──closeSession──▶ Closing
+//!   │ four-letter word         │ refused                   │ abuse, expiry
+//!   └──────────────────────────┴───────────────────────────┴──────▶ the lane's End
+//! ```
+
+pub mod auth;
+pub mod doors;
+pub mod frame;
+pub mod lane;
+pub mod route;
+pub mod tokens;
+
+mod handshake;
+mod requests;
+
+use crate::shared::Shared;
+use crate::time::Now;
+use crate::words::Word;
+use bytes::Bytes;
+use frame::Kept;
+pub use handshake::Hello;
+use lane::{Attached, End, Lane};
+use std::sync::Arc;
+use zk_proto::{Id, OpCode};
+
+/// What a connection asks of the driver, in the order given.
+#[derive(Debug)]
+pub enum Ask {
+    /// Open or resume a session.
+    Connect { lane: Arc<Lane>, hello: Hello },
+    /// A write or a sync. The lane's queue holds its place.
+    Request(ClientRequest),
+}
+
+/// A request on its way to becoming a txn.
+#[derive(Clone, Debug)]
+pub struct ClientRequest {
+    pub lane: Arc<Lane>,
+    pub session: i64,
+    pub xid: i32,
+    pub op: OpCode,
+    /// Known to decode as the body of `op`.
+    pub body: Bytes,
+    /// The identities of the connection when the request arrived (CP-ACL-16).
+    pub ids: Arc<[Id]>,
+}
+
+/// Owned by the connection's task.
+#[derive(Debug)]
+pub struct Conn {
+    shared: Arc<Shared>,
+    lane: Arc<Lane>,
+    kept: Kept,
+    phase: Phase,
+    opened_ms: u64,
+    /// Since when the request throttle holds the front request back.
+    throttled_since_ms: Option<u64>,
+    word: Option<(Word, Vec<u8>)>,
+}
+
+#[derive(Debug)]
+enum Phase {
+    First,
+    Opening,
+    Open(Attached),
+    /// Its session is being closed: whatever else it sends is dropped.
+    Closing,
+}
+
+impl Conn {
+    #[must_use]
+    pub fn new(shared: Arc<Shared>, lane: Arc<Lane>, now: Now) -> Self {
+        shared.register(&lane);
+        Self {
+            shared,
+            lane,
+            kept: Kept::default(),
+            phase: Phase::First,
+            opened_ms: now.mono_ms,
+            throttled_since_ms: None,
+            word: None,
+        }
+    }
+
+    #[must_use]
+    pub fn lane(&self) -> &Arc<Lane> {
+        &self.lane
+    }
+
+    /// Bytes arrived. Replies land in the lane, the rest in `asks`.
+    pub fn receive(&mut self, now: Now, bytes: &[u8], asks: &mut Vec<Ask>) {
+        self.shared.totals.bytes_received.add(bytes.len() as u64);
+        if self.kept.is_empty() {
+            let used = self.process(now, bytes, asks);
+            self.kept.keep(bytes.get(used..).unwrap_or_default());
+        } else {
+            self.kept.keep(bytes);
+            self.resume(now, asks);
+        }
+    }
+
+    /// The bell rang: go on with what was kept.
+    pub fn resume(&mut self, now: Now, asks: &mut Vec<Ask>) {
+        if matches!(self.phase, Phase::Opening) {
+            let attached = self.lane.lock().attached.clone();
+            let Some(attached) = attached else { return };
+            self.phase = Phase::Open(attached);
+        }
+        if self.kept.is_empty() {
+            return;
+        }
+        let all = self.kept.take();
+        let used = self.process(now, &all, asks);
+        self.kept.keep(all.get(used..).unwrap_or_default());
+    }
+
+    /// Whether to read the socket. Otherwise wait for the bell.
+    // spec: CP-FRM-12, CP-THR-02. What is not read fills the client's own window.
+    #[must_use]
+    pub fn wants_input(&self) -> bool {
+        match &self.phase {
+            Phase::First | Phase::Closing => true,
+            Phase::Opening => false,
+            Phase::Open(_) => self.kept.is_empty() || !self.stalled(),
+        }
+    }
+
+    fn stalled(&self) -> bool {
+        let state = self.lane.lock();
+        requests::stalled(&self.shared, &state)
+    }
+
+    /// When the connection must be closed unless its first frame is complete by then, monotonic ms.
+    // spec: CP-SES-07, FT-CON-02, FT-CON-03
+    #[must_use]
+    pub fn deadline_ms(&self) -> Option<u64> {
+        matches!(self.phase, Phase::First)
+            .then(|| self.opened_ms + u64::from(self.shared.settings.first_frame_ms))
+    }
+
+    /// How many of `bytes` are done with.
+    fn process(&mut self, now: Now, bytes: &[u8], asks: &mut Vec<Ask>) -> usize {
+        let mut used = 0;
+        if matches!(self.phase, Phase::First) {
+            used = self.first(now, bytes, asks);
+        }
+        if let Phase::Open(attached) = &self.phase {
+            let attached = attached.clone();
+            used += self.requests(now, &attached, bytes.get(used..).unwrap_or_default(), asks);
+        }
+        if matches!(self.phase, Phase::Closing) || self.lane.lock().end != End::Open {
+            return bytes.len();
+        }
+        used
+    }
+
+    /// A four-letter word that the client typed, with its argument. The host answers it and closes.
+    pub fn take_word(&mut self) -> Option<(Word, Vec<u8>)> {
+        self.word.take()
+    }
+
+    /// Takes the bytes to write, swapping in `empty` for the next ones, and how the connection ends after them.
+    #[must_use]
+    pub fn take_output(&self, empty: Vec<u8>) -> (Vec<u8>, End) {
+        let mut state = self.lane.lock();
+        let out = std::mem::replace(&mut state.out, empty);
+        (out, state.end)
+    }
+}

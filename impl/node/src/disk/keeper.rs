@@ -1,0 +1,133 @@
+//! Writes what the core asks for: many appends, one sync, one completion.
+
+use super::load::restore;
+use bytes::Bytes;
+use std::sync::Arc;
+use zab::{Write, WriteId};
+use zk_storage::{EpochFile, Error, Log, Result, Store};
+use zk_tree::Tree;
+
+/// In the order in which they must reach the disk.
+#[derive(Debug)]
+pub enum Command {
+    Write {
+        id: WriteId,
+        write: Write<Bytes>,
+    },
+    /// Begin a new log file: a snapshot starts, and whole files can be purged once it is done.
+    Roll,
+}
+
+/// What a batch led to.
+#[derive(Debug, Default)]
+pub struct Done {
+    /// The newest write that now survives a crash; all before it do too.
+    pub through: Option<WriteId>,
+    /// History was taken back or replaced: the tree as the disk now has it.
+    pub tree: Option<Box<Tree>>,
+}
+
+/// Owns the log. Lives on the log thread.
+#[derive(Debug)]
+pub struct Keeper {
+    store: Arc<Store>,
+    log: Option<Log>,
+    settings: zk_tree::Settings,
+}
+
+impl Keeper {
+    #[must_use]
+    pub fn new(store: Arc<Store>, log: Log, settings: zk_tree::Settings) -> Self {
+        Self {
+            store,
+            log: Some(log),
+            settings,
+        }
+    }
+
+    /// Does all of it; what returns is durable.
+    ///
+    /// # Errors
+    /// The process must end: nothing is known of what was asked (P-DIE, FT-DISK-05).
+    // spec: DF-ALG-05, BCAST-3
+    pub fn write(&mut self, commands: impl IntoIterator<Item = Command>) -> Result<Done> {
+        let mut done = Done::default();
+        for command in commands {
+            match command {
+                Command::Roll => self.log()?.roll()?,
+                Command::Write { id, write } => {
+                    self.one(write, &mut done)?;
+                    done.through = Some(id);
+                }
+            }
+        }
+        self.log()?.sync()?;
+        Ok(done)
+    }
+
+    fn one(&mut self, write: Write<Bytes>, done: &mut Done) -> Result<()> {
+        match write {
+            Write::Append(proposal) => self.log()?.append(proposal.zxid.0, &proposal.txn),
+            // spec: DF-EPO-04, FT-DISK-33. An epoch is a promise about the history before it.
+            Write::AcceptedEpoch(epoch) => {
+                self.log()?.sync()?;
+                self.store.write_epoch(EpochFile::Accepted, epoch.0)
+            }
+            Write::CurrentEpoch(epoch) => {
+                self.log()?.sync()?;
+                self.store.write_epoch(EpochFile::Current, epoch.0)
+            }
+            // spec: DF-LOG-30, QP-SYN-12
+            Write::Truncate { after } => {
+                if let Some(log) = self.log.take() {
+                    self.store.truncate(log, after.0)?;
+                }
+                self.reload(done)
+            }
+            Write::Install { snapshot: _ } => self.reload(done),
+        }
+    }
+
+    fn reload(&mut self, done: &mut Done) -> Result<()> {
+        self.log = None;
+        let restored = restore(&self.store, &self.settings, 0)?;
+        self.log = Some(restored.log);
+        done.tree = Some(Box::new(restored.tree));
+        Ok(())
+    }
+
+    /// One bounded step of preparing the next log file, for idle moments; false if there is nothing to do.
+    ///
+    /// # Errors
+    /// The log goes on without the file.
+    pub fn idle(&mut self) -> Result<bool> {
+        self.log()?.fill_step()
+    }
+
+    /// The zxid of the newest record that survives a crash.
+    #[must_use]
+    pub fn synced(&self) -> Option<i64> {
+        self.log.as_ref().map(Log::synced)
+    }
+
+    /// Bytes of the current log file in use.
+    #[must_use]
+    pub fn file_bytes(&self) -> u64 {
+        self.log.as_ref().map_or(0, Log::file_bytes)
+    }
+
+    /// Ends the log in order.
+    ///
+    /// # Errors
+    /// As `write`.
+    pub fn close(mut self) -> Result<()> {
+        self.log()?.roll()
+    }
+
+    fn log(&mut self) -> Result<&mut Log> {
+        self.log.as_mut().ok_or_else(|| Error::Unusable {
+            path: self.store.config().log_dir(),
+            what: "the log was lost in a truncation that failed".into(),
+        })
+    }
+}

@@ -1,0 +1,168 @@
+//! From the files to a tree and to what the protocol core must know of the disk.
+
+use bytes::Bytes;
+use std::collections::VecDeque;
+use zab::{Durable, Epoch, Proposal, Zxid};
+use zk_proto::TxnRecord;
+use zk_proto::snapshot::Piece;
+use zk_storage::{Load, Log, Pieces, Result, Store};
+use zk_tree::Tree;
+use zk_tree::snapshot::Loader;
+
+/// A directory's state.
+#[derive(Debug)]
+pub struct Restored {
+    /// With the log applied to its end: nothing is served before the core says so, and what turns out
+    /// not to be history makes the core truncate, after which the tree is restored again.
+    pub tree: Tree,
+    pub durable: Durable<Bytes>,
+    pub log: Log,
+    /// One line each, for the operator.
+    pub warnings: Vec<String>,
+}
+
+/// Reads the directory. `window` txns at the end of the log are kept for learners.
+///
+/// # Errors
+/// See `Store::recover`: damage refuses the start.
+pub fn restore(store: &Store, settings: &zk_tree::Settings, window: usize) -> Result<Restored> {
+    let mut load = TreeLoad::new(settings.clone(), window);
+    let recovered = store.recover(&mut load)?;
+    let trusted = recovered.trusted && recovered.last_zxid.is_some();
+    let mut warnings = recovered.warnings;
+    if load.mismatches > 0 {
+        warnings.push(format!(
+            "{} replayed txns left another digest than they carry",
+            load.mismatches
+        ));
+    }
+    let base = load.base.unwrap_or(load.zxid);
+    let (accepted, current) = recovered
+        .epochs
+        .map_or((0, 0), |epochs| (epochs.accepted, epochs.current));
+    let durable = Durable {
+        accepted: Epoch(accepted),
+        current: Epoch(current),
+        trusted,
+        floor: Zxid(recovered.snapshot_zxid.unwrap_or(0)),
+        base: Zxid(base),
+        log: std::mem::take(&mut load.log).into(),
+    };
+    Ok(Restored {
+        tree: load.finish(),
+        durable,
+        log: recovered.log,
+        warnings,
+    })
+}
+
+/// Builds the tree as recovery reads it.
+struct TreeLoad {
+    settings: zk_tree::Settings,
+    state: State,
+    zxid: i64,
+    window: usize,
+    log: VecDeque<Proposal<Bytes>>,
+    /// The zxid before the first of `log`.
+    base: Option<i64>,
+    mismatches: u64,
+    /// Digests are compared from here on.
+    compare_from: i64,
+}
+
+enum State {
+    Empty,
+    Loading(Box<Loader>),
+    Loaded(Box<Tree>),
+}
+
+impl TreeLoad {
+    fn new(settings: zk_tree::Settings, window: usize) -> Self {
+        Self {
+            settings,
+            state: State::Empty,
+            zxid: 0,
+            window,
+            log: VecDeque::new(),
+            base: None,
+            mismatches: 0,
+            compare_from: 0,
+        }
+    }
+
+    fn finish(self) -> Tree {
+        match self.state {
+            State::Loaded(tree) => *tree,
+            State::Empty | State::Loading(_) => Tree::new(self.settings),
+        }
+    }
+
+    fn tree(&mut self) -> std::result::Result<&mut Tree, String> {
+        if let State::Empty = self.state {
+            self.state = State::Loaded(Box::new(Tree::new(self.settings.clone())));
+        }
+        match &mut self.state {
+            State::Loaded(tree) => Ok(tree),
+            State::Empty | State::Loading(_) => Err("a txn came within a snapshot".into()),
+        }
+    }
+}
+
+impl Pieces for TreeLoad {
+    fn piece(&mut self, piece: Piece<'_>) -> std::result::Result<(), String> {
+        if let State::Empty = self.state {
+            self.state = State::Loading(Box::new(Loader::new(self.settings.clone())));
+        }
+        let State::Loading(loader) = &mut self.state else {
+            return Err("a piece came after the end".into());
+        };
+        loader.piece(&piece).map_err(|error| error.to_string())?;
+        if piece == Piece::End
+            && let State::Loading(loader) = std::mem::replace(&mut self.state, State::Empty)
+        {
+            let tree = loader
+                .finish(self.zxid)
+                .map_err(|error| error.to_string())?;
+            self.state = State::Loaded(Box::new(tree));
+        }
+        Ok(())
+    }
+
+    fn digest(&mut self, digest: zk_proto::snapshot::SnapshotDigest) {
+        self.compare_from = digest.zxid;
+    }
+}
+
+impl Load for TreeLoad {
+    // spec: DF-REC-01
+    fn begin(&mut self, zxid: i64) {
+        *self = Self::new(self.settings.clone(), self.window);
+        self.zxid = zxid;
+        self.compare_from = zxid;
+    }
+
+    // spec: DF-REC-07, DF-REC-09, DF-REC-21
+    fn txn(&mut self, record: TxnRecord, payload: &[u8]) -> std::result::Result<(), String> {
+        let zxid = record.header.zxid;
+        let compare = zxid >= self.compare_from;
+        let tree = self.tree()?;
+        tree.apply(&record.header, &record.txn, &mut Vec::new())
+            .ok();
+        let differs = compare
+            && record
+                .digest
+                .is_some_and(|digest| Some(digest) != tree.txn_digest());
+        self.mismatches += u64::from(differs);
+        self.base.get_or_insert(self.zxid);
+        self.log.push_back(Proposal {
+            zxid: Zxid(zxid),
+            txn: Bytes::copy_from_slice(payload),
+        });
+        if self.log.len() > self.window
+            && let Some(dropped) = self.log.pop_front()
+        {
+            self.base = Some(dropped.zxid.0);
+        }
+        Ok(())
+    }
+}

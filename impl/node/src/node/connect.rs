@@ -1,0 +1,268 @@
+//! Opening and resuming sessions.
+
+use super::write::{Submission, Waiter};
+use super::{Node, NodeError, Output};
+use crate::conn::Hello;
+use crate::conn::lane::{Attached, ConnId, End, Lane};
+use crate::session::Session;
+use crate::stats::Mode;
+use crate::sync::lock;
+use crate::time::Now;
+use bytes::Bytes;
+use std::sync::Arc;
+use zab::{Event, LinkId};
+use zk_proto::jute::frame;
+use zk_proto::quorum::{Touch, Validity};
+use zk_proto::session::password;
+use zk_proto::{ConnectResponse, OpCode, Put, Reader};
+
+impl Node {
+    pub(super) fn connect(
+        &mut self,
+        now: Now,
+        lane: Arc<Lane>,
+        hello: Hello,
+        batch: &mut Vec<Submission>,
+    ) {
+        let Some(resume) = hello.resume else {
+            return self.open_session(now, lane, hello, batch);
+        };
+        // spec: CP-CON-20. Even before the password is looked at.
+        let before = lock(&self.shared.lanes)
+            .by_session
+            .get(&resume.session)
+            .cloned();
+        if let Some(before) = before.filter(|before| before.id != lane.id) {
+            before.kick();
+        }
+        // spec: CP-CON-21, CP-GAP-19
+        if !resume.password_matches {
+            return self.refuse_session(&lane, hello);
+        }
+        let local = lock(&self.shared.sessions)
+            .get(resume.session)
+            .is_some_and(|session| session.is_local());
+        if self.times_sessions() || local {
+            // spec: CP-CON-23
+            let session = lock(&self.shared.sessions)
+                .touch(now.mono_ms, resume.session, hello.timeout_ms)
+                .map(Arc::clone);
+            match session {
+                Some(session) => {
+                    self.owners.insert(resume.session, None);
+                    self.establish(now, &lane, session, hello);
+                }
+                None => self.refuse_session(&lane, hello),
+            }
+        } else {
+            self.ask_leader(lane, hello, resume.session);
+        }
+    }
+
+    // spec: CP-CON-10, CP-CON-12
+    fn open_session(
+        &mut self,
+        now: Now,
+        lane: Arc<Lane>,
+        hello: Hello,
+        batch: &mut Vec<Submission>,
+    ) {
+        let id = self.ids.take();
+        if self.shared.settings.local_sessions {
+            // spec: CP-CON-30
+            let session =
+                lock(&self.shared.sessions).start(now.mono_ms, id, hello.timeout_ms, true);
+            return self.establish(now, &lane, session, hello);
+        }
+        if self.shared.mode() == Mode::ReadOnly {
+            // spec: CP-RO-03
+            lane.lock().end = End::Now;
+            return self.rings.push(lane);
+        }
+        let mut body = Vec::new();
+        body.put_int(i32::try_from(hello.timeout_ms).unwrap_or(i32::MAX));
+        batch.push(Submission::internal(
+            id,
+            OpCode::CreateSession,
+            body.into(),
+            Waiter::Connect(lane, hello),
+        ));
+    }
+
+    // spec: CP-CON-11, CP-CON-25
+    pub(super) fn establish(
+        &mut self,
+        now: Now,
+        lane: &Arc<Lane>,
+        session: Arc<Session>,
+        hello: Hello,
+    ) {
+        let id = session.id;
+        {
+            let mut state = lane.lock();
+            if state.end != End::Open {
+                return;
+            }
+            let response = ConnectResponse {
+                timeout: i32::try_from(hello.timeout_ms).unwrap_or(i32::MAX),
+                session_id: id,
+                password: password(id),
+                read_only: hello.read_only.map(|_| self.shared.is_read_only()),
+            };
+            frame(&mut state.out, |out| response.encode(out));
+            state.attached = Some(Attached {
+                session,
+                timeout_ms: hello.timeout_ms,
+                since_ms: now.wall_ms,
+            });
+        }
+        lock(&self.shared.lanes)
+            .by_session
+            .insert(id, Arc::clone(lane));
+        self.rings.push(Arc::clone(lane));
+    }
+
+    // spec: CP-CON-22
+    pub(super) fn refuse_session(&mut self, lane: &Arc<Lane>, hello: Hello) {
+        {
+            let mut state = lane.lock();
+            let read_only = hello.read_only.map(|_| self.shared.is_read_only());
+            frame(&mut state.out, |out| {
+                ConnectResponse::invalid_session(read_only).encode(out)
+            });
+            state.close_after_output();
+        }
+        self.rings.push(Arc::clone(lane));
+    }
+
+    /// A learner does not know whether a session lives.
+    // spec: CP-CON-23, QP-BC-14
+    fn ask_leader(&mut self, lane: Arc<Lane>, hello: Hello, session: i64) {
+        let timeout = i32::try_from(hello.timeout_ms).unwrap_or(i32::MAX);
+        self.shared.totals.revalidations.add(1);
+        self.revalidating
+            .entry(session)
+            .or_default()
+            .push_back((lane, hello));
+        self.answers.push(Event::Queried {
+            session: Touch {
+                session_id: session,
+                timeout,
+            }
+            .encode(),
+        });
+    }
+
+    /// The leader's answer to a learner's question.
+    pub(super) fn revalidated(&mut self, now: Now, answer: &Bytes) {
+        let Ok(Validity {
+            session_id: id,
+            valid,
+        }) = Validity::read(&mut Reader::new(answer))
+        else {
+            return;
+        };
+        let Some(waiting) = self.revalidating.get_mut(&id) else {
+            return;
+        };
+        let Some((lane, hello)) = waiting.pop_front() else {
+            return;
+        };
+        if waiting.is_empty() {
+            self.revalidating.remove(&id);
+        }
+        if !valid {
+            return self.refuse_session(&lane, hello);
+        }
+        let stored_ms = self.stored_timeout(id).unwrap_or(hello.timeout_ms);
+        let session = lock(&self.shared.sessions).start(now.mono_ms, id, stored_ms, false);
+        self.establish(now, &lane, session, hello);
+    }
+
+    fn stored_timeout(&self, id: i64) -> Option<u32> {
+        let timeout = crate::sync::read(&self.shared.tree).session_timeout(id)?;
+        u32::try_from(timeout).ok()
+    }
+
+    /// A learner's question, at the leader.
+    // spec: CP-CON-24, QP-BC-14. Valid makes the learner the session's owner.
+    pub(super) fn revalidate(&mut self, now: Now, link: LinkId, question: &Bytes) {
+        let Ok(Touch {
+            session_id,
+            timeout,
+        }) = Touch::read(&mut Reader::new(question))
+        else {
+            return;
+        };
+        let timeout_ms = u32::try_from(timeout).unwrap_or(0);
+        let valid = lock(&self.shared.sessions)
+            .touch(now.mono_ms, session_id, timeout_ms)
+            .is_some();
+        if valid {
+            self.owners.insert(session_id, Some(link));
+        }
+        let session = Validity { session_id, valid }.encode();
+        self.answers.push(Event::Answered {
+            link,
+            reply: zab::Reply::Revalidated { session },
+        });
+    }
+
+    /// A learner's table of sessions that it has heard from.
+    // spec: CP-SES-05, QP-BC-13
+    pub(super) fn touched(&mut self, now: Now, table: &Bytes) {
+        let Ok(table) = Touch::decode_table(table) else {
+            return;
+        };
+        let mut sessions = lock(&self.shared.sessions);
+        for Touch {
+            session_id,
+            timeout,
+        } in table
+        {
+            sessions.touch(now.mono_ms, session_id, u32::try_from(timeout).unwrap_or(0));
+        }
+    }
+
+    /// Closes the sessions whose time is over, each by a txn.
+    // spec: CP-SES-01, CP-SES-03, QP-BC-22
+    pub(super) fn expire_sessions(&mut self, now: Now, batch: &mut Vec<Submission>) {
+        let expired = lock(&self.shared.sessions).expire(now.mono_ms, self.times_sessions());
+        for session in expired {
+            self.shared.totals.sessions_expired.add(1);
+            if session.is_local() {
+                self.close_local(session.id, None);
+            } else {
+                batch.push(Submission::internal(
+                    session.id,
+                    OpCode::CloseSession,
+                    Bytes::new(),
+                    Waiter::Nobody,
+                ));
+            }
+        }
+    }
+
+    /// A local session ends without a txn. `answered`: the connection that asked for it and has its reply.
+    // spec: CP-CON-31
+    pub(super) fn close_local(&mut self, id: i64, answered: Option<ConnId>) {
+        lock(&self.shared.sessions).remove(id);
+        let lane = lock(&self.shared.lanes).by_session.remove(&id);
+        if let Some(lane) = lane.filter(|lane| Some(lane.id) != answered) {
+            lane.lock().end = End::Now;
+            self.rings.push(lane);
+        }
+    }
+
+    /// Answers learners and puts questions to the leader that this step brought up.
+    pub(super) fn flush_answers(
+        &mut self,
+        now: Now,
+        out: &mut Vec<Output>,
+    ) -> Result<(), NodeError> {
+        for answer in std::mem::take(&mut self.answers) {
+            self.handle(now, answer, out)?;
+        }
+        Ok(())
+    }
+}

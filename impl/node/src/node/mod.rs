@@ -1,0 +1,404 @@
+//! The driver's side of a server: owns the protocol core and everything that changes
+//! the tree. One call takes what has happened since the last one and returns what the
+//! host must do; in between it sleeps until `next_ms`.
+//!
+//! ```text
+//! Ask ──▶ prep ──▶ Event::Proposed ──▶ core ──▶ Output::Persist ──▶ log thread
+//!                                       core ◀── Input::Persisted ◀──┘
+//!         lanes ◀── tree, watches ◀── Effect::Deliver
+//! ```
+
+mod commit;
+mod connect;
+mod roles;
+mod timers;
+mod write;
+
+use crate::conn::lane::Lane;
+use crate::conn::{Ask, Hello};
+use crate::session::id::SessionIds;
+use crate::shared::Shared;
+use crate::sync::lock;
+use crate::time::Now;
+use bytes::Bytes;
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use timers::Timers;
+use zab::{
+    Broken, Effect, Effects, Event, LinkId, Message, Notification, Peer, Report, ServerId, WriteId,
+    Zxid,
+};
+use zk_proto::OpCode;
+use zk_tree::Prep;
+
+pub use timers::TICK_MS;
+use write::{Own, Submission, Waiter};
+
+/// What happened.
+#[derive(Debug)]
+pub enum Input {
+    /// The host is ready; first, once.
+    Started,
+    /// A client asks.
+    Ask(Ask),
+    /// This write and all before it survive a crash.
+    Persisted(WriteId),
+    /// History was taken back or replaced on disk: the tree as the disk has it. Comes before the
+    /// `Persisted` of the write that did it.
+    Reloaded(Box<zk_tree::Tree>),
+    /// From the election port.
+    Notified {
+        from: ServerId,
+        notification: Notification,
+    },
+    /// See `zab::Event`.
+    Connected {
+        link: LinkId,
+        peer: ServerId,
+    },
+    Disconnected {
+        link: LinkId,
+    },
+    Received {
+        link: LinkId,
+        message: Message<Bytes>,
+    },
+}
+
+/// What the host must do, in this order.
+#[derive(Debug)]
+pub enum Output {
+    Persist {
+        id: WriteId,
+        write: zab::Write<Bytes>,
+    },
+    Notify {
+        to: ServerId,
+        notification: Notification,
+    },
+    Dial {
+        leader: ServerId,
+    },
+    HangUp,
+    Send {
+        link: LinkId,
+        message: Message<Bytes>,
+    },
+    SendSnapshot {
+        link: LinkId,
+        zxid: Zxid,
+    },
+    Disconnect {
+        link: LinkId,
+        why: zab::Misbehaviour,
+    },
+    /// For logs and metrics.
+    Report(Report),
+    /// So many txns and bytes were logged since the last snapshot that one is due.
+    SnapshotDue,
+}
+
+/// Why the server must stop.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    #[error("the protocol core stopped: {0}")]
+    Broken(#[from] Broken),
+    #[error("a committed txn at {zxid} does not decode: {source}")]
+    Txn {
+        zxid: Zxid,
+        source: zk_proto::DecodeError,
+    },
+}
+
+/// Committed, not yet applied; in the core's order.
+#[derive(Debug)]
+enum Committed {
+    Txn(zab::Proposal<Bytes>),
+    /// A sync of a client of this leader is due.
+    Confirmed(zab::ReadId),
+    /// The oldest sync that this learner forwarded is due.
+    Synced,
+}
+
+#[derive(Debug)]
+pub struct Node {
+    shared: Arc<Shared>,
+    peer: Peer<Bytes>,
+    effects: Effects<Bytes>,
+    prep: Prep,
+    ids: SessionIds,
+    timers: Timers,
+    /// Proposed here and not yet applied, in zxid order.
+    own: VecDeque<Own>,
+    committed: VecDeque<Committed>,
+    /// At a learner: who waits for what was passed on, by session, oldest first.
+    waiting: HashMap<i64, VecDeque<(i32, Waiter)>>,
+    /// At a learner: the syncs passed on, oldest first.
+    learner_syncs: VecDeque<Submission>,
+    /// At a learner: connections whose session the leader is asked about.
+    revalidating: HashMap<i64, VecDeque<(Arc<Lane>, Hello)>>,
+    /// At a leader: over which learner's link each session writes; None is this server itself (CP-SES-20).
+    owners: HashMap<i64, Option<LinkId>>,
+    /// Local sessions whose createSession is on its way.
+    upgrading: HashSet<i64>,
+    /// Syncs of this leader's own clients, by the core's number for the question.
+    syncs: BTreeMap<u64, Submission>,
+    next_read: u64,
+    /// Requests of learners, for after the event that brought them.
+    forwarded: Vec<Submission>,
+    /// Answers to learners, likewise.
+    answers: Vec<Event<Bytes>>,
+    /// Lanes to ring once no lock is held.
+    rings: Vec<Arc<Lane>>,
+    snapshot: SnapshotCount,
+    containers: write::Containers,
+}
+
+/// How far the log has grown since the last snapshot.
+#[derive(Debug, Default)]
+struct SnapshotCount {
+    txns: u32,
+    bytes: u64,
+    due_txns: u32,
+}
+
+impl Node {
+    /// `peer` as recovered; `random` scatters the snapshots of servers that started together.
+    #[must_use]
+    pub fn new(shared: Arc<Shared>, peer: Peer<Bytes>, now: Now, random: u32) -> Self {
+        let mut ids = SessionIds::new(shared.settings.server_id, now.wall_ms);
+        {
+            let tree = crate::sync::read(&shared.tree);
+            for (id, _) in tree.sessions() {
+                ids.above(id);
+            }
+        }
+        let half = (shared.settings.snap_count / 2).max(1);
+        Self {
+            prep: Prep::default(),
+            peer,
+            effects: Effects::new(),
+            ids,
+            timers: Timers::default(),
+            own: VecDeque::new(),
+            committed: VecDeque::new(),
+            waiting: HashMap::new(),
+            learner_syncs: VecDeque::new(),
+            revalidating: HashMap::new(),
+            owners: HashMap::new(),
+            upgrading: HashSet::new(),
+            syncs: BTreeMap::new(),
+            next_read: 0,
+            forwarded: Vec::new(),
+            answers: Vec::new(),
+            rings: Vec::new(),
+            snapshot: SnapshotCount {
+                due_txns: half + random % half,
+                ..SnapshotCount::default()
+            },
+            containers: write::Containers::new(&shared.settings, now.mono_ms),
+            shared,
+        }
+    }
+
+    #[must_use]
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    #[must_use]
+    pub fn status(&self) -> zab::Status {
+        self.peer.status()
+    }
+
+    /// Takes what happened, in order.
+    ///
+    /// # Errors
+    /// The process must end, and nothing of `out` may be done.
+    pub fn step(
+        &mut self,
+        now: Now,
+        inputs: impl IntoIterator<Item = Input>,
+        out: &mut Vec<Output>,
+    ) -> Result<(), NodeError> {
+        let mut batch = Vec::new();
+        for input in inputs {
+            match input {
+                Input::Ask(ask) => self.ask(now, ask, &mut batch, out)?,
+                Input::Reloaded(tree) => self.reload(*tree),
+                other => {
+                    // What clients asked before it is proposed before it.
+                    self.propose(now, &mut batch, out)?;
+                    self.drive(now, event(other), out)?;
+                }
+            }
+        }
+        self.propose(now, &mut batch, out)?;
+        self.wake(now, out)?;
+        self.apply(now, out)?;
+        self.ring();
+        Ok(())
+    }
+
+    /// When `step` must be called again although nothing happened, monotonic ms.
+    #[must_use]
+    pub fn next_ms(&self) -> Option<u64> {
+        let sessions = self
+            .times_sessions()
+            .then(|| lock(&self.shared.sessions).next_ms())
+            .flatten();
+        let containers = self.peer.next_zxid().map(|_| self.containers.next_ms());
+        [self.timers.next_ms(), sessions, containers]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    fn wake(&mut self, now: Now, out: &mut Vec<Output>) -> Result<(), NodeError> {
+        while let Some(timer) = self.timers.take_due(now.mono_ms) {
+            self.drive(now, Event::Expired { timer }, out)?;
+        }
+        let mut batch = Vec::new();
+        self.expire_sessions(now, &mut batch);
+        self.remove_containers(now, &mut batch);
+        self.propose(now, &mut batch, out)
+    }
+
+    fn ask(
+        &mut self,
+        now: Now,
+        ask: Ask,
+        batch: &mut Vec<Submission>,
+        out: &mut Vec<Output>,
+    ) -> Result<(), NodeError> {
+        match ask {
+            Ask::Connect { lane, hello } => self.connect(now, lane, hello, batch),
+            Ask::Request(request) => {
+                let submission = Submission::of_client(request);
+                if submission.op == OpCode::Sync || self.ends_local(&submission) {
+                    // It must see every write that its session sent before.
+                    self.propose(now, batch, out)?;
+                    return self.sync(now, submission, out);
+                }
+                batch.push(submission);
+            }
+        }
+        Ok(())
+    }
+
+    // spec: CP-CON-31
+    fn ends_local(&self, submission: &Submission) -> bool {
+        submission.op == OpCode::CloseSession
+            && lock(&self.shared.sessions)
+                .get(submission.session)
+                .is_some_and(|session| session.is_local())
+    }
+
+    /// One event through the core, and what follows from its effects.
+    fn drive(
+        &mut self,
+        now: Now,
+        event: Event<Bytes>,
+        out: &mut Vec<Output>,
+    ) -> Result<(), NodeError> {
+        self.handle(now, event, out)?;
+        // What learners ask is put to the core only after it has said all it had to say.
+        let (syncs, mut writes): (Vec<_>, Vec<_>) = std::mem::take(&mut self.forwarded)
+            .into_iter()
+            .partition(|asked| asked.op == OpCode::Sync);
+        self.propose(now, &mut writes, out)?;
+        for sync in syncs {
+            self.sync(now, sync, out)?;
+        }
+        self.flush_answers(now, out)
+    }
+
+    /// The effects of one event, sorted by who acts on them.
+    fn handle(
+        &mut self,
+        now: Now,
+        event: Event<Bytes>,
+        out: &mut Vec<Output>,
+    ) -> Result<(), NodeError> {
+        let mut effects = std::mem::take(&mut self.effects);
+        self.peer.handle(event, &mut effects)?;
+        for effect in effects.drain() {
+            match effect {
+                Effect::Deliver { proposal } => self.committed.push_back(Committed::Txn(proposal)),
+                Effect::Confirmed { read } => self.committed.push_back(Committed::Confirmed(read)),
+                Effect::Synced => self.committed.push_back(Committed::Synced),
+                Effect::Persist { id, write } => self.persist(id, write, out),
+                Effect::Arm { timer, after } => self.timers.arm(now.mono_ms, timer, after),
+                Effect::Disarm { timer } => self.timers.disarm(timer),
+                Effect::Notify { to, notification } => {
+                    out.push(Output::Notify { to, notification })
+                }
+                Effect::Dial { leader } => out.push(Output::Dial { leader }),
+                Effect::HangUp => out.push(Output::HangUp),
+                Effect::Send { link, message } => out.push(Output::Send { link, message }),
+                Effect::SendSnapshot { link, zxid } => {
+                    out.push(Output::SendSnapshot { link, zxid })
+                }
+                Effect::Disconnect { link, why } => out.push(Output::Disconnect { link, why }),
+                Effect::Request {
+                    link,
+                    peer: _,
+                    request,
+                } => self.requested(link, &request),
+                Effect::Revalidate {
+                    link,
+                    peer: _,
+                    session,
+                } => self.revalidate(now, link, &session),
+                Effect::Touch { peer: _, sessions } => self.touched(now, &sessions),
+                Effect::Revalidated { session } => self.revalidated(now, &session),
+                Effect::Report(report) => self.report(now, report, out)?,
+            }
+        }
+        self.effects = effects;
+        Ok(())
+    }
+
+    fn persist(&mut self, id: WriteId, write: zab::Write<Bytes>, out: &mut Vec<Output>) {
+        if let zab::Write::Append(proposal) = &write {
+            self.snapshot.txns += 1;
+            self.snapshot.bytes += proposal.txn.len() as u64;
+        }
+        out.push(Output::Persist { id, write });
+        // spec: DF-ALG-10
+        let limit = self.shared.settings.snap_size_limit_bytes;
+        if self.snapshot.txns >= self.snapshot.due_txns
+            || limit.is_some_and(|limit| self.snapshot.bytes > limit)
+        {
+            self.snapshot = SnapshotCount {
+                due_txns: self.shared.settings.snap_count.max(2),
+                ..Default::default()
+            };
+            out.push(Output::SnapshotDue);
+        }
+    }
+
+    // spec: QP-SYN-11, QP-SYN-12
+    fn reload(&mut self, tree: zk_tree::Tree) {
+        self.shared.set_applied(tree.last_zxid());
+        *crate::sync::write(&self.shared.tree) = tree;
+        self.prep = Prep::default();
+    }
+
+    fn ring(&mut self) {
+        for lane in self.rings.drain(..) {
+            lane.ring();
+        }
+    }
+}
+
+fn event(input: Input) -> Event<Bytes> {
+    match input {
+        Input::Persisted(through) => Event::Persisted { through },
+        Input::Notified { from, notification } => Event::Notified { from, notification },
+        Input::Connected { link, peer } => Event::Connected { link, peer },
+        Input::Disconnected { link } => Event::Disconnected { link },
+        Input::Received { link, message } => Event::Received { link, message },
+        Input::Started | Input::Ask(_) | Input::Reloaded(_) => Event::Started,
+    }
+}

@@ -1,0 +1,132 @@
+//! What the core's changes of role mean for clients.
+
+use super::write::Waiter;
+use super::{Committed, Node, NodeError, Output};
+use crate::conn::lane::End;
+use crate::stats::Mode;
+use crate::sync::{lock, read, write};
+use crate::time::Now;
+use std::sync::Arc;
+use zab::{Epoch, Report};
+use zk_tree::Prep;
+
+impl Node {
+    /// Whether the global sessions are timed here.
+    // spec: CP-SES-01
+    pub(super) fn times_sessions(&self) -> bool {
+        matches!(self.shared.mode(), Mode::Standalone | Mode::Leader)
+    }
+
+    pub(super) fn report(
+        &mut self,
+        now: Now,
+        report: Report,
+        out: &mut Vec<Output>,
+    ) -> Result<(), NodeError> {
+        out.push(Output::Report(report));
+        match report {
+            Report::Established { epoch } => {
+                self.apply(now, out)?;
+                let standalone = self.peer.config().standalone;
+                self.serve(
+                    now,
+                    if standalone {
+                        Mode::Standalone
+                    } else {
+                        Mode::Leader
+                    },
+                    epoch,
+                );
+            }
+            Report::UpToDate { epoch } => {
+                self.apply(now, out)?;
+                let observer = self.peer.config().observer;
+                self.serve(
+                    now,
+                    if observer {
+                        Mode::Observer
+                    } else {
+                        Mode::Follower
+                    },
+                    epoch,
+                );
+            }
+            Report::Looking => {
+                self.shared.totals.elections.add(1);
+                self.apply(now, out)?;
+                self.stop_serving();
+            }
+            Report::Electing { .. }
+            | Report::Leading
+            | Report::Following { .. }
+            | Report::Observing { .. }
+            | Report::EpochChosen { .. }
+            | Report::Synchronising { .. }
+            | Report::Joined { .. }
+            | Report::MoreRecent { .. }
+            | Report::QuorumLost
+            | Report::CounterExhausted
+            | Report::FirstStart
+            | Report::LaterPromise { .. }
+            | Report::TooSlow
+            | Report::Ignored { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn serve(&mut self, now: Now, mode: Mode, epoch: Epoch) {
+        if mode != Mode::Standalone {
+            // spec: QP-ZAB-20. The whole history before the epoch is here, so its start is what
+            // clients may be shown; a client that saw it elsewhere is not turned away.
+            let mut tree = write(&self.shared.tree);
+            if tree.last_zxid() < epoch.start().0 {
+                tree.set_last_zxid(epoch.start().0);
+                self.shared.set_applied(epoch.start().0);
+            }
+        }
+        self.shared.set_mode(mode);
+        if self.times_sessions() {
+            self.time_sessions(now);
+        }
+    }
+
+    /// Times every known session afresh.
+    // spec: CP-SES-06
+    fn time_sessions(&mut self, now: Now) {
+        let tree = read(&self.shared.tree);
+        let mut sessions = lock(&self.shared.sessions);
+        sessions.clear_global();
+        for (id, timeout) in tree.sessions() {
+            sessions.start(now.mono_ms, id, u32::try_from(timeout).unwrap_or(0), false);
+        }
+    }
+
+    /// Drops every client: what they asked may or may not become history.
+    // spec: P-STOP, QP-BC-19, CP-FRM-11
+    fn stop_serving(&mut self) {
+        self.shared.set_mode(Mode::NotServing);
+        let lanes: Vec<_> = lock(&self.shared.lanes)
+            .by_id
+            .values()
+            .map(Arc::clone)
+            .collect();
+        for lane in lanes {
+            lane.lock().end = End::Now;
+            self.rings.push(lane);
+        }
+        for own in self.own.drain(..) {
+            if let Waiter::Connect(lane, _) = own.waiter {
+                lane.lock().end = End::Now;
+                self.rings.push(lane);
+            }
+        }
+        self.prep = Prep::default();
+        self.syncs.clear();
+        self.owners.clear();
+        self.revalidating.clear();
+        self.waiting.clear();
+        self.committed
+            .retain(|committed| matches!(committed, Committed::Txn(_)));
+        lock(&self.shared.sessions).clear_global();
+    }
+}

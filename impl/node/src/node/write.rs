@@ -1,0 +1,451 @@
+//! From a request to a proposal, or to the leader.
+
+use super::{Node, NodeError, Output};
+use crate::conn::lane::{End, Lane};
+use crate::conn::{ClientRequest, Hello};
+use crate::session::tracker::Tracker;
+use crate::settings::Settings;
+use crate::stats::Mode;
+use crate::sync::{lock, read};
+use crate::time::Now;
+use bytes::Bytes;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use zab::{Event, LinkId, ReadId, Zxid};
+use zk_proto::quorum::ForwardedRequest;
+use zk_proto::{CreateMode, ErrorCode, Id, MultiOp, OpCode, Put, Request, TxnHeader, TxnRecord};
+use zk_tree::{Ask, Prep};
+
+/// Unused znodes looked for in one go.
+const CONTAINERS_AT_ONCE: usize = 10_000;
+
+/// Something to become a txn, and who waits for it.
+#[derive(Debug)]
+pub(super) struct Submission {
+    pub(super) session: i64,
+    pub(super) cxid: i32,
+    pub(super) op: OpCode,
+    pub(super) body: Bytes,
+    pub(super) ids: Arc<[Id]>,
+    pub(super) waiter: Waiter,
+    /// The learner's link that it came over; None: this server's own.
+    pub(super) link: Option<LinkId>,
+}
+
+/// Who is told when the txn is applied.
+#[derive(Debug, Clone)]
+pub(super) enum Waiter {
+    Nobody,
+    /// A connection whose queue has the request at its front by then.
+    Request(Arc<Lane>),
+    /// A connection that waits for its session.
+    Connect(Arc<Lane>, Hello),
+}
+
+/// A proposal of this server.
+#[derive(Debug)]
+pub(super) struct Own {
+    pub(super) zxid: i64,
+    pub(super) record: TxnRecord,
+    pub(super) waiter: Waiter,
+}
+
+impl Waiter {
+    /// The connection that waits, if one does.
+    pub(super) fn lane(&self) -> Option<&Arc<Lane>> {
+        match self {
+            Self::Nobody => None,
+            Self::Request(lane) | Self::Connect(lane, _) => Some(lane),
+        }
+    }
+}
+
+impl Submission {
+    pub(super) fn of_client(request: ClientRequest) -> Self {
+        Self {
+            session: request.session,
+            cxid: request.xid,
+            op: request.op,
+            body: request.body,
+            ids: request.ids,
+            waiter: Waiter::Request(request.lane),
+            link: None,
+        }
+    }
+
+    /// One that the server itself makes.
+    pub(super) fn internal(session: i64, op: OpCode, body: Bytes, waiter: Waiter) -> Self {
+        Self {
+            session,
+            cxid: 0,
+            op,
+            body,
+            ids: Arc::new([]),
+            waiter,
+            link: None,
+        }
+    }
+
+    fn forwarded(&self, op: OpCode) -> Bytes {
+        ForwardedRequest {
+            session_id: self.session,
+            cxid: self.cxid,
+            op: op.code(),
+            body: self.body.clone(),
+            auth: Some(self.ids.to_vec()),
+        }
+        .encode()
+    }
+}
+
+impl Node {
+    /// Turns requests into proposals, in order; a learner passes them on.
+    // spec: CP-PRE-01, CP-PRE-02, QP-BC-03. The checks see every proposal before, and each takes one zxid.
+    pub(super) fn propose(
+        &mut self,
+        now: Now,
+        batch: &mut Vec<Submission>,
+        out: &mut Vec<Output>,
+    ) -> Result<(), NodeError> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let Some(first) = self.peer.next_zxid() else {
+            return self.forward(now, batch, out);
+        };
+        let mut proposals = Vec::with_capacity(batch.len());
+        {
+            let shared = Arc::clone(&self.shared);
+            let tree = read(&shared.tree);
+            let mut sessions = lock(&shared.sessions);
+            let upgraded = self.upgrades(&sessions, batch);
+            for (i, submission) in upgraded.into_iter().enumerate() {
+                // What does not fit into the epoch is dropped with its leader (QP-BC-04).
+                let Some(counter) = u32::try_from(i)
+                    .ok()
+                    .and_then(|i| first.counter().checked_add(i))
+                else {
+                    break;
+                };
+                let zxid = Zxid::new(first.epoch(), counter);
+                proposals.push(self.prepare(now, zxid, submission, &tree, &mut sessions));
+            }
+        }
+        for (own, txn) in proposals {
+            let zxid = Zxid(own.zxid);
+            lock(&self.shared.ensemble).proposals.record(txn.len());
+            self.shared.totals.proposals.add(1);
+            self.own.push_back(own);
+            self.handle(now, Event::Proposed { zxid, txn }, out)?;
+        }
+        Ok(())
+    }
+
+    fn prepare(
+        &mut self,
+        now: Now,
+        zxid: Zxid,
+        submission: Submission,
+        tree: &zk_tree::Tree,
+        sessions: &mut Tracker,
+    ) -> (Own, Bytes) {
+        let standing = self.standing(&submission, sessions);
+        let ask = Ask {
+            header: TxnHeader {
+                session_id: submission.session,
+                cxid: submission.cxid,
+                zxid: zxid.0,
+                time: now.wall_ms,
+            },
+            ids: &submission.ids,
+            session: standing,
+            global_session: self.globality(&submission, sessions),
+        };
+        // spec: CP-SES-20, CP-SES-23, CP-MUL-09
+        let moved = standing == Err(ErrorCode::SessionMoved);
+        let record = match Request::decode(submission.op, &submission.body) {
+            Ok(Some(_)) if moved => Prep::refuse(&ask, ErrorCode::SessionMoved),
+            // spec: CP-PRE-17
+            Ok(Some(Request::Reconfig(_))) if !self.shared.settings.reconfig => {
+                Prep::refuse(&ask, ErrorCode::ReconfigDisabled)
+            }
+            Ok(Some(request)) => self
+                .prep
+                .prepare(tree, &self.shared.schemes, &ask, &request),
+            // spec: FT-QRM-12. A learner passed on what no server may make of a client's bytes.
+            Ok(None) | Err(_) => Prep::refuse(&ask, ErrorCode::MarshallingError),
+        };
+        if submission.op == OpCode::CloseSession
+            && let Some(session) = sessions.get(submission.session)
+        {
+            // spec: CP-SES-10. What the session sends from here on comes too late.
+            session.close();
+        }
+        let mut bytes = Vec::with_capacity(submission.body.len() + 96);
+        record.encode(&mut bytes);
+        (
+            Own {
+                zxid: zxid.0,
+                record,
+                waiter: submission.waiter,
+            },
+            bytes.into(),
+        )
+    }
+
+    /// Whether the session may still write, and over this way.
+    // spec: CP-SES-20, CP-SES-21, CP-SES-22, CP-SES-15
+    fn standing(&mut self, submission: &Submission, sessions: &Tracker) -> Result<(), ErrorCode> {
+        if matches!(
+            submission.op,
+            OpCode::CreateSession | OpCode::CloseSession | OpCode::DeleteContainer
+        ) {
+            return Ok(());
+        }
+        match sessions.get(submission.session) {
+            Some(session) if !session.is_closing() => {}
+            None if self.may_be_local_elsewhere(submission) => return Ok(()),
+            Some(_) | None => return Err(ErrorCode::SessionExpired),
+        }
+        let owner = self
+            .owners
+            .entry(submission.session)
+            .or_insert(submission.link);
+        if *owner == submission.link {
+            Ok(())
+        } else {
+            Err(ErrorCode::SessionMoved)
+        }
+    }
+
+    // spec: CP-SES-22
+    fn may_be_local_elsewhere(&self, submission: &Submission) -> bool {
+        self.shared.settings.local_sessions
+            && zk_proto::session::created_by(submission.session)
+                != i64::from(self.shared.settings.server_id.cast_signed())
+    }
+
+    // spec: CP-CON-33
+    fn globality(&self, submission: &Submission, sessions: &Tracker) -> Result<(), ErrorCode> {
+        let local = sessions
+            .get(submission.session)
+            .is_some_and(|session| session.is_local());
+        if local && !self.shared.settings.local_sessions_upgrading {
+            return Err(ErrorCode::EphemeralOnLocalSession);
+        }
+        Ok(())
+    }
+
+    /// Puts a createSession before the first ephemeral of a local session.
+    // spec: CP-CON-33, CP-CON-34, QP-TXN-07
+    fn upgrades(&mut self, sessions: &Tracker, batch: &mut Vec<Submission>) -> Vec<Submission> {
+        if !self.shared.settings.local_sessions_upgrading {
+            return std::mem::take(batch);
+        }
+        let mut all = Vec::with_capacity(batch.len());
+        for submission in batch.drain(..) {
+            if let Some(session) = sessions.get(submission.session)
+                && session.is_local()
+                && makes_ephemeral(&submission)
+                && self.upgrading.insert(session.id)
+            {
+                let mut timeout = Vec::new();
+                timeout.put_int(i32::try_from(session.timeout_ms).unwrap_or(i32::MAX));
+                all.push(Submission::internal(
+                    session.id,
+                    OpCode::CreateSession,
+                    timeout.into(),
+                    Waiter::Nobody,
+                ));
+            }
+            all.push(submission);
+        }
+        all
+    }
+
+    /// A learner's way of writing: the leader decides, the commit comes back in order.
+    // spec: QP-BC-01, QP-BC-02
+    fn forward(
+        &mut self,
+        now: Now,
+        batch: &mut Vec<Submission>,
+        out: &mut Vec<Output>,
+    ) -> Result<(), NodeError> {
+        if !matches!(self.shared.mode(), Mode::Follower | Mode::Observer) {
+            for submission in batch.drain(..) {
+                self.give_up(&submission.waiter);
+            }
+            return Ok(());
+        }
+        let upgraded = {
+            let shared = Arc::clone(&self.shared);
+            let sessions = lock(&shared.sessions);
+            self.upgrades(&sessions, batch)
+        };
+        for submission in upgraded {
+            let request = submission.forwarded(submission.op);
+            self.waiting
+                .entry(submission.session)
+                .or_default()
+                .push_back((submission.cxid, submission.waiter));
+            self.handle(now, Event::Forwarded { request }, out)?;
+        }
+        Ok(())
+    }
+
+    /// The server cannot serve: the client must try another one.
+    pub(super) fn give_up(&mut self, waiter: &Waiter) {
+        if let Some(lane) = waiter.lane() {
+            lane.lock().end = End::Now;
+            self.rings.push(Arc::clone(lane));
+        }
+    }
+
+    /// A sync, or the end of a local session: due once all that its session sent before is applied,
+    /// and (at a leader) a quorum still follows.
+    // spec: CP-ORD-20, CP-ORD-21, QP-BC-15, INV-05
+    pub(super) fn sync(
+        &mut self,
+        now: Now,
+        submission: Submission,
+        out: &mut Vec<Output>,
+    ) -> Result<(), NodeError> {
+        match self.shared.mode() {
+            Mode::Standalone | Mode::Leader => {
+                self.next_read += 1;
+                self.syncs.insert(self.next_read, submission);
+                self.handle(
+                    now,
+                    Event::Asked {
+                        read: ReadId(self.next_read),
+                    },
+                    out,
+                )
+            }
+            Mode::Follower | Mode::Observer => {
+                let request = submission.forwarded(OpCode::Sync);
+                self.learner_syncs.push_back(submission);
+                self.handle(now, Event::Forwarded { request }, out)
+            }
+            Mode::NotServing | Mode::ReadOnly => {
+                self.give_up(&submission.waiter);
+                Ok(())
+            }
+        }
+    }
+
+    /// A learner's request, at the leader.
+    pub(super) fn requested(&mut self, link: LinkId, request: &Bytes) {
+        let Ok(request) = ForwardedRequest::decode(request) else {
+            return;
+        };
+        let op = OpCode::from_code(request.op).unwrap_or(OpCode::Error);
+        self.forwarded.push(Submission {
+            session: request.session_id,
+            cxid: request.cxid,
+            op,
+            body: request.body,
+            ids: request.auth.unwrap_or_default().into(),
+            waiter: Waiter::Nobody,
+            link: Some(link),
+        });
+    }
+
+    /// Removes containers and TTL nodes whose time is over, a few at a time.
+    // spec: CP-EPH-20, FT-LOAD-16
+    pub(super) fn remove_containers(&mut self, now: Now, batch: &mut Vec<Submission>) {
+        if self.peer.next_zxid().is_none() || self.containers.next_ms() > now.mono_ms {
+            return;
+        }
+        if self.containers.queue.is_empty() {
+            let never_used_ms = self.shared.settings.container.max_never_used_ms;
+            let never_used_ms = i64::try_from(never_used_ms).unwrap_or(i64::MAX);
+            self.containers.queue = read(&self.shared.tree)
+                .unused(now.wall_ms, never_used_ms, CONTAINERS_AT_ONCE)
+                .into();
+            self.containers.found(now.mono_ms);
+        }
+        if let Some(path) = self.containers.take(now.mono_ms) {
+            let mut body = Vec::new();
+            body.put_string(&path);
+            batch.push(Submission::internal(
+                0,
+                OpCode::DeleteContainer,
+                body.into(),
+                Waiter::Nobody,
+            ));
+        }
+    }
+}
+
+/// Whether a request wants a znode that goes with its session.
+fn makes_ephemeral(submission: &Submission) -> bool {
+    let ephemeral = |flags| CreateMode::from_flags(flags).is_some_and(CreateMode::is_ephemeral);
+    match Request::decode(submission.op, &submission.body) {
+        Ok(Some(Request::Create(create) | Request::Create2(create))) => ephemeral(create.flags),
+        Ok(Some(Request::Multi(ops))) => ops.iter().any(|op| {
+            matches!(op, MultiOp::Create(create) | MultiOp::Create2(create) if ephemeral(create.flags))
+        }),
+        _ => false,
+    }
+}
+
+/// The pace at which unused znodes go.
+#[derive(Debug)]
+pub(super) struct Containers {
+    queue: VecDeque<String>,
+    check_interval_ms: u64,
+    gap_ms: u64,
+    next_check_ms: u64,
+    next_removal_ms: u64,
+}
+
+impl Containers {
+    pub(super) fn new(settings: &Settings, now_ms: u64) -> Self {
+        let check_interval_ms = u64::from(settings.container.check_interval_ms.max(1));
+        Self {
+            queue: VecDeque::new(),
+            check_interval_ms,
+            gap_ms: 60_000 / u64::from(settings.container.max_per_minute.max(1)),
+            next_check_ms: now_ms + check_interval_ms,
+            next_removal_ms: 0,
+        }
+    }
+
+    pub(super) fn next_ms(&self) -> u64 {
+        if self.queue.is_empty() {
+            self.next_check_ms
+        } else {
+            self.next_removal_ms
+        }
+    }
+
+    fn found(&mut self, now_ms: u64) {
+        self.next_check_ms = now_ms + self.check_interval_ms;
+        self.next_removal_ms = now_ms;
+    }
+
+    fn take(&mut self, now_ms: u64) -> Option<String> {
+        self.next_removal_ms = now_ms + self.gap_ms.max(1);
+        self.queue.pop_front()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unused_znodes_go_one_by_one_at_their_pace() {
+        // spec: CP-EPH-20
+        let mut containers = Containers::new(&Settings::default(), 0);
+        assert_eq!(containers.next_ms(), 60_000);
+        containers.queue = ["/a".to_owned(), "/b".to_owned()].into();
+        containers.found(60_000);
+        assert_eq!(containers.next_ms(), 60_000);
+        assert_eq!(containers.take(60_000).as_deref(), Some("/a"));
+        assert_eq!(containers.next_ms(), 60_006);
+        assert_eq!(containers.take(60_006).as_deref(), Some("/b"));
+        assert_eq!(containers.next_ms(), 120_000);
+    }
+}

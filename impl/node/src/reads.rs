@@ -1,0 +1,232 @@
+//! Answers what needs no txn: order check, look-up, encoding and watch registration, over
+//! a tree that any number of callers may share. Connections run it on their own
+//! threads; the driver runs it for reads that waited behind a write.
+
+use crate::conn::lane::{End, Lane, LaneState, Queued};
+use crate::shared::Shared;
+use crate::stats::Latency;
+use crate::time::Now;
+use crate::watching;
+use std::cell::Cell;
+use zk_proto::jute::frame;
+use zk_proto::{ErrorCode, Id, OpCode, ReplyHeader, Request};
+use zk_tree::{Outcome, Reader, Tree};
+
+/// What reads of one hold of the tree's lock share.
+#[derive(Debug)]
+pub(crate) struct ReadSide<'a> {
+    pub(crate) shared: &'a Shared,
+    /// None only where no request needs it.
+    pub(crate) tree: Option<&'a Tree>,
+    pub(crate) now: Now,
+    /// Of the replies so far.
+    latency: Cell<Latency>,
+}
+
+/// One request, and the identities that the connection had when it arrived.
+#[derive(Debug)]
+pub(crate) struct ReadRequest<'a> {
+    pub(crate) xid: i32,
+    pub(crate) op: OpCode,
+    pub(crate) body: &'a [u8],
+    pub(crate) ids: &'a [Id],
+    pub(crate) received_ms: u64,
+}
+
+impl<'a> ReadSide<'a> {
+    pub(crate) fn new(shared: &'a Shared, tree: Option<&'a Tree>, now: Now) -> Self {
+        Self {
+            shared,
+            tree,
+            now,
+            latency: Cell::new(Latency::default()),
+        }
+    }
+
+    /// Tells the server what its replies took.
+    pub(crate) fn finish(self) {
+        let latency = self.latency.get();
+        if latency.count > 0 {
+            self.shared.record_latency(&latency);
+        }
+    }
+
+    /// Appends the answer to a read that is at the front of its connection's order.
+    // spec: CP-OP-05, CP-ORD-01
+    pub(crate) fn serve(&self, lane: &Lane, state: &mut LaneState, request: &ReadRequest<'_>) {
+        let zxid = self.shared.applied();
+        // spec: CP-OP-01
+        let xid = if request.op == OpCode::Ping {
+            zk_proto::xid::PING
+        } else {
+            request.xid
+        };
+        let session = state
+            .attached
+            .as_ref()
+            .map_or(0, |attached| attached.session.id);
+        // Events of a watch reset come first, so they are appended beside the reply's frame.
+        let out = &mut state.out;
+        let decoded = Request::decode(request.op, request.body).ok().flatten();
+        if let (Some(Request::SetWatches(lists) | Request::SetWatches2(lists)), Some(tree)) =
+            (&decoded, self.tree)
+        {
+            watching::restore(self.shared, tree, lane.id, lists, out);
+        }
+        frame(out, |out| {
+            let start = out.len();
+            ReplyHeader { xid, zxid, err: 0 }.write(out);
+            let answer = match &decoded {
+                Some(decoded) => self.body(lane, session, decoded, request.ids, out),
+                // spec: CP-FRM-10
+                None => Err(ErrorCode::MarshallingError),
+            };
+            if let Err(error) = answer {
+                // spec: CP-ERR-02
+                out.truncate(start);
+                ReplyHeader {
+                    xid,
+                    zxid,
+                    err: error.code(),
+                }
+                .write(out);
+            }
+        });
+        state.sent += 1;
+        self.answered(state, request.op, xid, zxid, request.received_ms);
+    }
+
+    fn body(
+        &self,
+        lane: &Lane,
+        session: i64,
+        request: &Request<'_>,
+        ids: &[Id],
+        out: &mut Vec<u8>,
+    ) -> Result<(), ErrorCode> {
+        let Some(tree) = self.tree else { return Ok(()) };
+        match request {
+            Request::Ping | Request::SetWatches(_) | Request::SetWatches2(_) => Ok(()),
+            Request::AddWatch(_) | Request::CheckWatches(_) | Request::RemoveWatches(_) => {
+                watching::change(self.shared, lane.id, request, out)
+            }
+            _ => {
+                let reader = Reader {
+                    schemes: &self.shared.schemes,
+                    ids,
+                    session,
+                };
+                let answer = tree.read(request, &reader, out);
+                watching::register(self.shared, lane.id, request, answer);
+                answer
+            }
+        }
+    }
+
+    /// Answers a write or sync that is at the front of its connection's queue, and every read behind it
+    /// up to the next one.
+    // spec: CP-ORD-01, CP-OP-04, INV-03. A read sent between two writes sees the first and not the second,
+    // so it runs before anything else is applied.
+    pub(crate) fn complete(&self, lane: &Lane, xid: i32, outcome: Outcome<'_>) {
+        let mut state = lane.lock();
+        let state = &mut *state;
+        if state.end == End::Now {
+            return;
+        }
+        let Some(Queued::Awaited {
+            xid: expected,
+            op,
+            received_ms,
+            ..
+        }) = state.queue.front()
+        else {
+            return;
+        };
+        let (expected, op, received_ms) = (*expected, *op, *received_ms);
+        if expected != xid {
+            return;
+        }
+        if let Some(answered) = state.queue.pop_front() {
+            self.shared.unqueue(&answered);
+        }
+        let zxid = self.shared.applied();
+        match outcome {
+            Ok(response) => state.reply(xid, zxid, ErrorCode::Ok, |out| response.encode(out)),
+            // spec: CP-SES-20, CP-MUL-09
+            Err(moved) if moved == ErrorCode::SessionMoved.code() => {
+                state.end = End::Now;
+                return;
+            }
+            Err(error) => state.reply_error(xid, zxid, error),
+        }
+        self.answered(state, op, xid, zxid, received_ms);
+        if op == OpCode::CloseSession {
+            // spec: CP-OP-35
+            state.close_after_output();
+        }
+        self.run_queue(lane, state);
+        if state.overflows() {
+            // spec: FT-LOAD-11
+            self.shared.totals.overflows.add(1);
+            state.end = End::Now;
+        }
+    }
+
+    /// Runs what stands at the front and waits for nobody.
+    fn run_queue(&self, lane: &Lane, state: &mut LaneState) {
+        while state.end == End::Open
+            && !matches!(state.queue.front(), None | Some(Queued::Awaited { .. }))
+        {
+            let Some(queued) = state.queue.pop_front() else {
+                return;
+            };
+            self.shared.unqueue(&queued);
+            match &queued {
+                Queued::Awaited { .. } => {}
+                Queued::Refused { .. } => self.refuse(state, &queued),
+                Queued::Read {
+                    xid,
+                    op,
+                    body,
+                    ids,
+                    received_ms,
+                } => {
+                    let request = ReadRequest {
+                        xid: *xid,
+                        op: *op,
+                        body,
+                        ids,
+                        received_ms: *received_ms,
+                    };
+                    self.serve(lane, state, &request);
+                }
+            }
+        }
+    }
+
+    /// Appends a refusal whose turn has come.
+    pub(crate) fn refuse(&self, state: &mut LaneState, queued: &Queued) {
+        let Queued::Refused {
+            xid,
+            zxid,
+            error,
+            close,
+        } = queued
+        else {
+            return;
+        };
+        let zxid = zxid.unwrap_or_else(|| self.shared.applied());
+        state.reply_error(*xid, zxid, error.code());
+        if *close {
+            state.close_after_output();
+        }
+    }
+
+    fn answered(&self, state: &mut LaneState, op: OpCode, xid: i32, zxid: i64, received_ms: u64) {
+        let elapsed_ms = state.answered(op, xid, zxid, received_ms, self.now.mono_ms);
+        let mut latency = self.latency.get();
+        latency.record(elapsed_ms);
+        self.latency.set(latency);
+        self.shared.totals.sent.add(1);
+    }
+}

@@ -1,0 +1,120 @@
+//! The port for clients: listening, admission, and a task for each connection.
+
+use super::clock::Clock;
+use super::connection::{Connection, Rope, TaskBell};
+use super::host;
+use super::inbox::Inbox;
+use crate::run::RunError;
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use zk_node::conn::lane::Lane;
+use zk_node::facts::View;
+use zk_node::words::{About, Asked, Word, answer};
+use zk_node::{Conn, Input, Shared};
+
+/// What every connection of the port needs.
+pub(crate) struct Port {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) driver: Arc<Inbox<Input>>,
+    pub(crate) clock: Clock,
+    pub(crate) about: About,
+    pub(crate) membership: String,
+    pub(crate) directories: (PathBuf, PathBuf),
+    pub(crate) keep_alive: bool,
+    /// One word at a time (FT-CON-22).
+    pub(crate) words: Mutex<()>,
+}
+
+/// Unless configured; a small one costs clients a second when many connect at once.
+const BACKLOG: i32 = 4096;
+
+/// After a failed accept, which is mostly a lack of descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+pub(crate) fn listen(address: SocketAddr, backlog: i32) -> Result<std::net::TcpListener, RunError> {
+    let open = || {
+        let socket = Socket::new(
+            Domain::for_address(address),
+            Type::STREAM,
+            Some(Protocol::TCP),
+        )?;
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(if backlog > 0 { backlog } else { BACKLOG })?;
+        Ok(socket.into())
+    };
+    open().map_err(|source| RunError::Listen { address, source })
+}
+
+impl Port {
+    /// Accepts until the task is dropped.
+    // spec: FT-PROC-14. A failed accept ends nothing.
+    pub(crate) async fn accept(self: Arc<Self>, listener: TcpListener) {
+        loop {
+            match listener.accept().await {
+                Ok((stream, peer)) => self.admit(stream, peer),
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    // spec: CP-THR-01, CP-FRM-14
+    fn admit(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr) {
+        let Some(id) = self.shared.enter(peer) else {
+            return;
+        };
+        let now = self.clock.now();
+        let bell = Arc::new(TaskBell::default());
+        let lane = Arc::new(Lane::new(
+            id,
+            peer,
+            false,
+            Box::new(Rope(Arc::clone(&bell))),
+            now,
+        ));
+        let conn = Conn::new(Arc::clone(&self.shared), Arc::clone(&lane), now);
+        if let Err(error) = self.tune(&stream) {
+            tracing::debug!(%error, %peer, "socket options");
+        }
+        tokio::spawn(Connection::serve(Arc::clone(self), conn, bell, stream));
+    }
+
+    fn tune(&self, stream: &TcpStream) -> std::io::Result<()> {
+        stream.set_nodelay(true)?;
+        if self.keep_alive {
+            SockRef::from(stream).set_tcp_keepalive(&TcpKeepalive::new())?;
+        }
+        Ok(())
+    }
+
+    // spec: FT-CON-22
+    pub(crate) fn answer(&self, word: Word, argument: &[u8], secure: bool) -> String {
+        let _one_at_a_time = self.words.lock().unwrap_or_else(PoisonError::into_inner);
+        let directory_sizes = (
+            host::bytes_in(&self.directories.0),
+            host::bytes_in(&self.directories.1),
+        );
+        let view = View {
+            shared: &self.shared,
+            now: self.clock.now(),
+            secure,
+            directory_sizes,
+        };
+        let host = host::host(&self.membership);
+        let asked = Asked {
+            facts: &view,
+            settings: &self.shared.settings,
+            about: &self.about,
+            host: &host,
+        };
+        answer(word, argument, &asked)
+    }
+}

@@ -1,0 +1,220 @@
+//! One client's task: socket bytes to the connection's state machine and its lane's
+//! bytes to the socket. At most one read and one write call a batch of requests.
+
+use super::clients::Port;
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep, sleep_until};
+use zk_node::conn::lane::{Bell, End};
+use zk_node::{Ask, Conn, Input};
+
+/// One read's most bytes.
+const SCRATCH_BYTES: usize = 64 << 10;
+
+thread_local! {
+    /// A connection owns no buffer while it waits (FT-CON-07).
+    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; SCRATCH_BYTES]);
+}
+
+/// Wakes a connection's task.
+#[derive(Debug, Default)]
+pub(crate) struct TaskBell {
+    rung: AtomicBool,
+    task: Mutex<Option<Waker>>,
+}
+
+impl TaskBell {
+    /// True if it was rung since the last call; otherwise the task is woken when it is.
+    fn heard(&self, cx: &Context<'_>) -> bool {
+        if self.rung.swap(false, Ordering::AcqRel) {
+            return true;
+        }
+        let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+        if task
+            .as_ref()
+            .is_none_or(|waker| !waker.will_wake(cx.waker()))
+        {
+            *task = Some(cx.waker().clone());
+        }
+        drop(task);
+        // It may have been rung before the waker was in place.
+        self.rung.swap(false, Ordering::AcqRel)
+    }
+}
+
+/// The lane's end of a `TaskBell`.
+pub(crate) struct Rope(pub(crate) Arc<TaskBell>);
+
+impl Bell for Rope {
+    fn ring(&self) {
+        if self.0.rung.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let task = self
+            .0
+            .task
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        if let Some(task) = task {
+            task.wake();
+        }
+    }
+}
+
+/// Why a turn of the task ended it.
+enum Turn {
+    /// The lane said so, and all is written.
+    Ended,
+    /// The peer closed, or the socket failed.
+    Gone,
+    /// No first frame in time.
+    TooLate,
+}
+
+pub(crate) struct Connection<S> {
+    port: Arc<Port>,
+    conn: Conn,
+    bell: Arc<TaskBell>,
+    stream: S,
+    unsent: Vec<u8>,
+    sent: usize,
+    end: End,
+    asks: Vec<Ask>,
+    deadline: Option<Pin<Box<Sleep>>>,
+}
+
+impl Connection<TcpStream> {
+    pub(crate) async fn serve(port: Arc<Port>, conn: Conn, bell: Arc<TaskBell>, stream: TcpStream) {
+        Connection::new(port, conn, bell, stream).run().await;
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    pub(crate) fn new(port: Arc<Port>, conn: Conn, bell: Arc<TaskBell>, stream: S) -> Self {
+        let deadline = conn.deadline_ms().map(|at| {
+            let at = Instant::from_std(port.clock.instant(at));
+            Box::pin(sleep_until(at))
+        });
+        Self {
+            port,
+            conn,
+            bell,
+            stream,
+            unsent: Vec::new(),
+            sent: 0,
+            end: End::Open,
+            asks: Vec::new(),
+            deadline,
+        }
+    }
+
+    /// Serves until the connection ends, and tells the node that it has.
+    pub(crate) async fn run(mut self) {
+        let turn = poll_fn(|cx| self.turn(cx)).await;
+        if matches!(turn, Turn::TooLate) {
+            self.port.shared.totals.sessionless_expired.add(1);
+        }
+        self.port.shared.leave(self.conn.lane());
+    }
+
+    fn turn(&mut self, cx: &mut Context<'_>) -> Poll<Turn> {
+        loop {
+            if self.bell.heard(cx) {
+                self.conn.resume(self.port.clock.now(), &mut self.asks);
+                self.hand_over();
+            }
+            match self.write(cx) {
+                Ok(()) => {}
+                Err(_) => return Poll::Ready(Turn::Gone),
+            }
+            let drained = self.unsent.is_empty();
+            if self.end == End::Now || (self.end == End::AfterOutput && drained) {
+                return Poll::Ready(Turn::Ended);
+            }
+            if self.end == End::Open && drained && self.conn.wants_input() {
+                match self.read(cx) {
+                    Poll::Ready(Ok(0)) | Poll::Ready(Err(_)) => return Poll::Ready(Turn::Gone),
+                    Poll::Ready(Ok(_)) => continue,
+                    Poll::Pending => {}
+                }
+            }
+            return self.wait(cx);
+        }
+    }
+
+    /// Everything is tried; the bell, the socket or the deadline goes on.
+    fn wait(&mut self, cx: &mut Context<'_>) -> Poll<Turn> {
+        if self.conn.deadline_ms().is_none() {
+            self.deadline = None;
+        }
+        match &mut self.deadline {
+            Some(deadline) => deadline.as_mut().poll(cx).map(|()| Turn::TooLate),
+            None => Poll::Pending,
+        }
+    }
+
+    fn read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        SCRATCH.with_borrow_mut(|scratch| {
+            let mut buffer = ReadBuf::new(scratch);
+            match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
+                Poll::Pending => Poll::Pending,
+                Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+                Poll::Ready(Ok(())) => {
+                    let bytes = buffer.filled();
+                    self.conn
+                        .receive(self.port.clock.now(), bytes, &mut self.asks);
+                    let len = bytes.len();
+                    self.hand_over();
+                    Poll::Ready(Ok(len))
+                }
+            }
+        })
+    }
+
+    /// Gives the driver what is for it, and answers a four-letter word.
+    fn hand_over(&mut self) {
+        if !self.asks.is_empty() {
+            self.port.driver.extend(self.asks.drain(..).map(Input::Ask));
+        }
+        if let Some((word, argument)) = self.conn.take_word() {
+            let answer = self.port.answer(word, &argument, self.conn.lane().secure);
+            let mut state = self.conn.lane().lock();
+            state.out.extend_from_slice(answer.as_bytes());
+            state.close_after_output();
+        }
+    }
+
+    /// Writes what the lane has, as far as the socket takes it.
+    fn write(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        loop {
+            if self.unsent.is_empty() {
+                (self.unsent, self.end) = self.conn.take_output(Vec::new());
+                self.sent = 0;
+                if self.unsent.is_empty() {
+                    return Ok(());
+                }
+            }
+            let rest = self.unsent.get(self.sent..).unwrap_or_default();
+            match Pin::new(&mut self.stream).poll_write(cx, rest) {
+                Poll::Pending => return Ok(()),
+                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Ready(Ok(written)) => {
+                    self.port.shared.totals.bytes_sent.add(written as u64);
+                    self.sent += written;
+                    if self.sent >= self.unsent.len() {
+                        self.unsent = Vec::new();
+                    }
+                }
+            }
+        }
+    }
+}

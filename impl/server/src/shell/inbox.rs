@@ -1,0 +1,129 @@
+//! A queue that many fill and one thread empties in batches.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// Its length is bounded by what may be in flight: requests by the limits on connections, completions by
+/// requests, peers' messages by their links.
+#[derive(Debug)]
+pub(crate) struct Inbox<T> {
+    state: Mutex<State<T>>,
+    filled: Condvar,
+}
+
+#[derive(Debug)]
+struct State<T> {
+    items: Vec<T>,
+    closed: bool,
+    waiting: bool,
+}
+
+impl<T> Default for Inbox<T> {
+    fn default() -> Self {
+        let state = State {
+            items: Vec::new(),
+            closed: false,
+            waiting: false,
+        };
+        Self {
+            state: Mutex::new(state),
+            filled: Condvar::new(),
+        }
+    }
+}
+
+impl<T> Inbox<T> {
+    pub(crate) fn push(&self, item: T) {
+        self.extend([item]);
+    }
+
+    /// Appends all; wakes the reader once.
+    pub(crate) fn extend(&self, items: impl IntoIterator<Item = T>) {
+        let mut state = self.lock();
+        state.items.extend(items);
+        if std::mem::take(&mut state.waiting) {
+            drop(state);
+            self.filled.notify_one();
+        }
+    }
+
+    /// No more will come; what is there is still read.
+    pub(crate) fn close(&self) {
+        self.lock().closed = true;
+        self.filled.notify_one();
+    }
+
+    /// Swaps what has come into `batch`, which must be empty. Waits for something until `deadline`.
+    /// False once closed and empty.
+    pub(crate) fn take(&self, batch: &mut Vec<T>, deadline: Option<Instant>) -> bool {
+        let mut state = self.lock();
+        loop {
+            if !state.items.is_empty() {
+                std::mem::swap(&mut state.items, batch);
+                return true;
+            }
+            if state.closed {
+                return false;
+            }
+            state.waiting = true;
+            state = match deadline {
+                None => self
+                    .filled
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner),
+                Some(deadline) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        state.waiting = false;
+                        return true;
+                    }
+                    let waited = self.filled.wait_timeout(state, left);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lock().items.is_empty()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    #[test]
+    fn what_came_before_the_end_is_still_read() {
+        let inbox = Inbox::default();
+        inbox.extend([1, 2]);
+        inbox.push(3);
+        inbox.close();
+        let mut batch = Vec::new();
+        assert!(inbox.take(&mut batch, None));
+        assert_eq!(batch, [1, 2, 3]);
+        batch.clear();
+        assert!(!inbox.take(&mut batch, None));
+    }
+
+    #[test]
+    fn a_deadline_ends_the_wait_and_a_push_does_so_earlier() {
+        let inbox = Arc::new(Inbox::default());
+        let mut batch: Vec<u8> = Vec::new();
+        assert!(inbox.take(&mut batch, Some(Instant::now() + Duration::from_millis(1))));
+        assert!(batch.is_empty());
+        let pusher = std::thread::spawn({
+            let inbox = Arc::clone(&inbox);
+            move || inbox.push(7)
+        });
+        assert!(inbox.take(&mut batch, None));
+        assert_eq!(batch, [7]);
+        pusher.join().unwrap();
+    }
+}

@@ -1,0 +1,89 @@
+//! The log thread: all that is queued, one sync, one completion.
+
+use super::fatal::die;
+use super::inbox::Inbox;
+use crate::run::Batching;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use zk_node::disk::{Command, Keeper};
+use zk_node::{Input, Shared};
+
+pub(crate) struct LogThread {
+    pub(crate) keeper: Keeper,
+    pub(crate) queue: Arc<Inbox<Command>>,
+    pub(crate) driver: Arc<Inbox<Input>>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) batching: Batching,
+    pub(crate) warn_ms: u32,
+    pub(crate) size_limit_bytes: Option<u64>,
+}
+
+impl LogThread {
+    /// Runs until the queue is closed and empty.
+    // spec: QP-BC-08, DF-ALG-05, P-DIE
+    pub(crate) fn run(mut self) {
+        let mut batch = Vec::new();
+        while self.queue.take(&mut batch, None) {
+            self.wait_for_company(&mut batch);
+            while !batch.is_empty() {
+                let at_most = (self.batching.max_requests.max(1) as usize).min(batch.len());
+                self.write(batch.drain(..at_most));
+            }
+            // Filling the next segment is for moments in which nobody waits for a sync.
+            while self.queue.is_empty() {
+                match self.keeper.idle() {
+                    Ok(true) => {}
+                    Ok(false) => break,
+                    Err(error) => {
+                        tracing::warn!(%error, "the next log file could not be prepared");
+                        break;
+                    }
+                }
+            }
+        }
+        if let Err(error) = self.keeper.close() {
+            die(&error);
+        }
+    }
+
+    fn wait_for_company(&self, batch: &mut Vec<Command>) {
+        if self.batching.flush_delay_ms == 0 {
+            return;
+        }
+        let until = Instant::now() + Duration::from_millis(u64::from(self.batching.flush_delay_ms));
+        let mut more = Vec::new();
+        while batch.len() < self.batching.max_requests as usize
+            && Instant::now() < until
+            && self.queue.take(&mut more, Some(until))
+        {
+            batch.append(&mut more);
+        }
+    }
+
+    fn write(&mut self, batch: impl Iterator<Item = Command>) {
+        let start = Instant::now();
+        let done = match self.keeper.write(batch) {
+            Ok(done) => done,
+            Err(error) => die(&error),
+        };
+        let elapsed_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.shared.totals.fsyncs.add(1);
+        self.shared.totals.fsync_ms.add(elapsed_ms);
+        if elapsed_ms > u64::from(self.warn_ms) {
+            tracing::warn!(elapsed_ms, "syncing the log was slow; clients feel it");
+        }
+        if let Some(zxid) = self.keeper.synced() {
+            self.shared.set_durable(zxid);
+        }
+        let tree = done.tree.map(Input::Reloaded);
+        let persisted = done.through.map(Input::Persisted);
+        self.driver.extend(tree.into_iter().chain(persisted));
+        if self
+            .size_limit_bytes
+            .is_some_and(|limit| self.keeper.file_bytes() > limit)
+            && let Err(error) = self.keeper.write([Command::Roll])
+        {
+            die(&error);
+        }
+    }
+}
