@@ -135,7 +135,8 @@ fn a_snapshot_with_any_bit_turned_does_not_load() {
             bytes[at] ^= 1 << (at % 8);
             match recover(&files) {
                 Err(_) => refused += 1,
-                // A container has bytes that say nothing about its content: a time, a flag, a version.
+                // Not every bit of a compressed file changes what comes out of it: a time, a version, a copy of the
+                // same bytes from another place.
                 Ok((_, replica)) => {
                     assert_eq!(replica.disagreed, [], "{kept} at {at}");
                     harmless += 1;
@@ -144,7 +145,7 @@ fn a_snapshot_with_any_bit_turned_does_not_load() {
         }
         println!("{kept}: {refused} refused, {harmless} harmless");
         assert!(
-            harmless <= if kept == "snapshot.3a" { 0 } else { 24 },
+            harmless * 10 < refused && (harmless == 0 || kept != "snapshot.3a"),
             "{kept}: {harmless}"
         );
     }
