@@ -1,9 +1,10 @@
 //! What a leader takes back or replaces, at every step of a crash. spec: DF-LOG-30 to DF-LOG-33; disk-format.md 17, test 11
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a test's helpers fail it by panicking
 
 mod common;
 
 use common::*;
-use zk_storage::sim::{Outcome, SimDisk, Verdict};
+use zk_storage::sim::{SimDisk, Verdict};
 use zk_storage::{Compression, Error};
 
 /// Records 1 to 15, snapshots at 0, 5 and 10, logs from 1, 6 and b.
