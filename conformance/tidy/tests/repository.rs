@@ -148,7 +148,7 @@ fn no_path_of_a_machine_and_no_unfinished_mark() -> Result<()> {
     // Built from halves so that this file does not find itself.
     let banned = [
         ["/wo", "rk/"],
-        ["/ro", "ot/"],
+        ["/ro", "ot/."],
         ["/opt/or", "acle"],
         ["TO", "DO"],
         ["FIX", "ME"],
@@ -160,6 +160,35 @@ fn no_path_of_a_machine_and_no_unfinished_mark() -> Result<()> {
             assert!(
                 !source.text.contains(&word),
                 "{} holds `{word}`",
+                source.path
+            );
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn only_the_core_decides_the_protocol() -> Result<()> {
+    // Votes, quorums and acknowledgements are the core's: its host carries them and compares nothing.
+    let banned = [
+        "is_quorum",
+        "has_quorum",
+        "Verifier",
+        "beats(",
+        ".acks",
+        "ack_count",
+        "peer_epoch >",
+        "peer_epoch <",
+    ];
+    let host = ["impl/node/src/", "impl/server/src/shell/", "impl/sim/src/"];
+    for source in sources(&[".rs"])?
+        .iter()
+        .filter(|s| host.iter().any(|p| s.path.starts_with(p)))
+    {
+        for word in banned {
+            assert!(
+                !source.text.contains(word),
+                "{} names {word}: ask the core",
                 source.path
             );
         }
