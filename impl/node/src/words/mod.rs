@@ -208,7 +208,7 @@ pub struct Member {
 /// What only the host can see, read when a word asks for it.
 #[derive(Clone, Debug, Default)]
 pub struct Host {
-    /// Lines of `envi` after the first, in order.
+    /// Keys and values of `envi`, in order.
     pub environment: Vec<(&'static str, String)>,
     pub open_files: u64,
     pub max_open_files: u64,

@@ -110,7 +110,7 @@ fn member_lines(member: &Member) -> String {
 
 // spec: CP-FLW-16
 pub(super) fn envi(asked: &Asked<'_>) -> String {
-    let mut text = format!("Environment:\nzookeeper.version={}\n", asked.about.version);
+    let mut text = "Environment:\n".to_owned();
     for (key, value) in &asked.host.environment {
         text.push_str(&format!("{key}={value}\n"));
     }
