@@ -1,0 +1,69 @@
+//! What the command line offers, and how each command ends.
+
+mod logging;
+mod server;
+mod status;
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use logging::LogFormat;
+
+/// Exit statuses that scripts may rely on.
+pub(crate) mod exit {
+    /// The server could not start, or stopped in trouble.
+    pub(crate) const FAILED: u8 = 1;
+    /// The configuration was refused.
+    pub(crate) const CONFIGURATION: u8 = 2;
+    /// The data directory was refused.
+    // spec: P-DETECT
+    pub(crate) const DAMAGED: u8 = 3;
+}
+
+#[derive(Parser)]
+#[command(name = "vivarium", version, about = "ZooKeeper, again")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// How log lines look
+    #[arg(long, value_enum, default_value = "text", global = true)]
+    log_format: LogFormat,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a server until SIGTERM or Ctrl-C
+    Server(ServerArgs),
+    /// Ask the server of a zoo.cfg for its mode
+    Status {
+        /// The server's zoo.cfg
+        config: std::path::PathBuf,
+    },
+}
+
+#[derive(Args)]
+struct ServerArgs {
+    /// A zoo.cfg, or CLIENT_PORT DATA_DIR [TICK_TIME] [MAX_CLIENT_CNXNS]; without any: a
+    /// standalone server on 127.0.0.1:2181 with its data in ./vivarium-data
+    #[arg(num_args = 0..=4)]
+    arguments: Vec<String>,
+    /// Refuse keys that are unknown or repeated
+    #[arg(long)]
+    strict_config: bool,
+    /// A key of zoo.cfg, with or without `zookeeper.`; the file wins
+    #[arg(short = 'D', value_name = "KEY=VALUE", value_parser = server::flag)]
+    define: Vec<zk_server::config::Flag>,
+}
+
+impl Cli {
+    pub(crate) fn run(self) -> ExitCode {
+        match self.command {
+            Command::Server(arguments) => {
+                logging::start(self.log_format);
+                server::run(&arguments)
+            }
+            Command::Status { config } => status::run(&config),
+        }
+    }
+}

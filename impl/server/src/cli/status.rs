@@ -1,0 +1,69 @@
+//! `vivarium status`: the mode of the server that a zoo.cfg describes.
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use zk_server::config::{self, Strictness};
+
+use super::exit;
+
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// An answer to srvr is a dozen lines.
+const MAX_ANSWER_BYTES: u64 = 64 << 10;
+
+pub(crate) fn run(file: &Path) -> ExitCode {
+    let config = match config::from_file(file, &[], Strictness::Warn) {
+        Ok(loaded) => loaded.config,
+        Err(error) => {
+            eprintln!("{error}");
+            return exit::CONFIGURATION.into();
+        }
+    };
+    let Some(address) = config.client_address.map(reachable) else {
+        eprintln!("{}: no client port", file.display());
+        return exit::CONFIGURATION.into();
+    };
+    match mode(address) {
+        Ok(mode) => {
+            println!(
+                "Client port found: {}. Client address: {}. Client SSL: false.",
+                address.port(),
+                address.ip()
+            );
+            println!("Mode: {mode}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!(
+                "Error contacting service at {address}: {error}. It is probably not running."
+            );
+            exit::FAILED.into()
+        }
+    }
+}
+
+/// Where to dial a server that listens everywhere.
+fn reachable(listener: SocketAddr) -> SocketAddr {
+    let ip = match listener.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listener.port())
+}
+
+fn mode(address: SocketAddr) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.write_all(b"srvr")?;
+    let mut answer = String::new();
+    stream.take(MAX_ANSWER_BYTES).read_to_string(&mut answer)?;
+    let mode = answer.lines().find_map(|line| line.strip_prefix("Mode: "));
+    // A server that does not serve yet says so in its only line.
+    mode.map(str::to_owned)
+        .ok_or_else(|| std::io::Error::other(answer.trim().to_owned()))
+}
