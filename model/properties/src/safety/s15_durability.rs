@@ -1,6 +1,6 @@
-//! S15, committed log durability: At all times a quorum of disks holds all that is committed, whatever truncations, snapshots and crashes take away.
+//! S15, committed log durability: No truncation or snapshot takes a committed transaction from a disk, and a quorum of disks holds all that is committed.
 
-use crate::{Invariant, Value, View};
+use crate::{Fact, Invariant, Removal, Value, View};
 
 // spec: S15. committed log durability.
 pub(super) fn invariant<T: Value>() -> Invariant<T> {
@@ -8,12 +8,23 @@ pub(super) fn invariant<T: Value>() -> Invariant<T> {
         number: 15,
         id: "S15",
         name: "committed log durability",
-        statement: "At all times a quorum of disks holds all that is committed, whatever truncations, snapshots and crashes take away.",
+        statement: "No truncation or snapshot takes a committed transaction from a disk, and a quorum of disks holds all that is committed.",
         state: Some(state),
-        step: None,
+        step: Some(step),
     }
 }
 
 fn state<T: Value>(view: &View<'_, T>) -> bool {
     view.held_by_quorum(&view.ghosts.decided)
+}
+
+fn step<T: Value>(view: &View<'_, T>, fact: &Fact<'_, T>) -> bool {
+    match fact {
+        Fact::Removed {
+            txns,
+            why: Removal::Truncated | Removal::Replaced,
+            ..
+        } => !txns.iter().any(|txn| view.ghosts.decided.contains(txn)),
+        _ => true,
+    }
 }
