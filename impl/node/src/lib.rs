@@ -19,6 +19,7 @@ pub mod stats;
 mod sync;
 pub mod time;
 pub mod totals;
+pub mod trace;
 mod watching;
 pub mod words;
 

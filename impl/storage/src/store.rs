@@ -195,8 +195,11 @@ impl Store {
     }
 
     /// The snapshot of an empty tree, so that every log has one below it, and the end of `initialize`.
+    ///
+    /// # Errors
+    /// The disk's.
     // spec: DF-REC-05, DF-BODY-05, DF-SNAP-06
-    fn begin_database(&self) -> Result<()> {
+    pub fn begin_database(&self) -> Result<()> {
         let mut writer = self.snapshot(0, Compression::None)?;
         writer.put(&Piece::Sessions(0));
         writer.put(&Piece::Acls(0));

@@ -4,6 +4,7 @@ use super::load::restore;
 use bytes::Bytes;
 use std::sync::Arc;
 use zab::{Write, WriteId};
+use zk_storage::snapshot::Prepared;
 use zk_storage::{EpochFile, Error, Log, Result, Store};
 use zk_tree::Tree;
 
@@ -14,6 +15,8 @@ pub enum Command {
         id: WriteId,
         write: Write<Bytes>,
     },
+    /// A leader's whole state, for the `Write::Install` that names its zxid.
+    Received(Prepared),
     /// Begin a new log file: a snapshot starts, and whole files can be purged once it is done.
     Roll,
 }
@@ -33,6 +36,7 @@ pub struct Keeper {
     store: Arc<Store>,
     log: Option<Log>,
     settings: zk_tree::Settings,
+    received: Option<Prepared>,
 }
 
 impl Keeper {
@@ -42,6 +46,7 @@ impl Keeper {
             store,
             log: Some(log),
             settings,
+            received: None,
         }
     }
 
@@ -55,6 +60,7 @@ impl Keeper {
         for command in commands {
             match command {
                 Command::Roll => self.log()?.roll()?,
+                Command::Received(prepared) => self.received = Some(prepared),
                 Command::Write { id, write } => {
                     self.one(write, &mut done)?;
                     done.through = Some(id);
@@ -84,7 +90,23 @@ impl Keeper {
                 }
                 self.reload(done)
             }
-            Write::Install { snapshot: _ } => self.reload(done),
+            Write::Install { snapshot } => {
+                self.install(snapshot.0)?;
+                self.reload(done)
+            }
+        }
+    }
+
+    // spec: QP-SYN-11, DF-LOG-33, DF-REC-05
+    fn install(&mut self, zxid: i64) -> Result<()> {
+        let store = Arc::clone(&self.store);
+        match self.received.take().filter(|it| it.zxid() == zxid) {
+            Some(prepared) => store.install(self.log()?, &prepared).map(drop),
+            None if zxid == 0 => store.begin_database(),
+            None => Err(Error::Unusable {
+                path: store.config().snapshot_dir(),
+                what: format!("no snapshot of {zxid:#x} was received"),
+            }),
         }
     }
 

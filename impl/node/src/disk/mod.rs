@@ -4,7 +4,9 @@
 pub mod keeper;
 pub mod load;
 pub mod snapshot;
+pub mod stream;
 
 pub use keeper::{Command, Done, Keeper};
 pub use load::{Restored, restore};
 pub use snapshot::SnapshotJob;
+pub use stream::{Incoming, Outgoing};

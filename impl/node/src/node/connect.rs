@@ -10,7 +10,7 @@ use crate::sync::lock;
 use crate::time::Now;
 use bytes::Bytes;
 use std::sync::Arc;
-use zab::{Event, LinkId};
+use zab::{Event, LinkId, Message};
 use zk_proto::jute::frame;
 use zk_proto::quorum::{Touch, Validity};
 use zk_proto::session::password;
@@ -221,6 +221,31 @@ impl Node {
         } in table
         {
             sessions.touch(now.mono_ms, session_id, u32::try_from(timeout).unwrap_or(0));
+        }
+    }
+
+    /// A learner's answer to a ping tells which sessions it has heard from.
+    // spec: CP-SES-05, QP-BC-13
+    pub(super) fn with_sessions(&self, message: Message<Bytes>) -> Message<Bytes> {
+        match message {
+            Message::Ping {
+                zxid,
+                sessions: None,
+            } if !self.times_sessions() => {
+                let touched = lock(&self.shared.sessions).take_touched();
+                let sessions =
+                    Touch::encode_table(touched.into_iter().map(|(session_id, timeout_ms)| {
+                        Touch {
+                            session_id,
+                            timeout: i32::try_from(timeout_ms).unwrap_or(i32::MAX),
+                        }
+                    }));
+                Message::Ping {
+                    zxid,
+                    sessions: Some(sessions),
+                }
+            }
+            other => other,
         }
     }
 

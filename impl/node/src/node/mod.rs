@@ -20,6 +20,7 @@ use crate::session::id::SessionIds;
 use crate::shared::Shared;
 use crate::sync::lock;
 use crate::time::Now;
+use crate::trace::{Listener, Tracer};
 use bytes::Bytes;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -58,6 +59,9 @@ pub enum Input {
     },
     Disconnected {
         link: LinkId,
+    },
+    Unreachable {
+        leader: ServerId,
     },
     Received {
         link: LinkId,
@@ -152,6 +156,7 @@ pub struct Node {
     rings: Vec<Arc<Lane>>,
     snapshot: SnapshotCount,
     containers: write::Containers,
+    listener: Listener,
 }
 
 /// How far the log has grown since the last snapshot.
@@ -197,6 +202,7 @@ impl Node {
                 ..SnapshotCount::default()
             },
             containers: write::Containers::new(&shared.settings, now.mono_ms),
+            listener: Listener::default(),
             shared,
         }
     }
@@ -204,6 +210,11 @@ impl Node {
     #[must_use]
     pub fn shared(&self) -> &Arc<Shared> {
         &self.shared
+    }
+
+    /// From now on `tracer` is told of every step of the core.
+    pub fn trace(&mut self, tracer: Box<dyn Tracer>) {
+        self.listener = Listener::new(tracer);
     }
 
     #[must_use]
@@ -321,7 +332,10 @@ impl Node {
         out: &mut Vec<Output>,
     ) -> Result<(), NodeError> {
         let mut effects = std::mem::take(&mut self.effects);
+        let kept = self.listener.keep(&event);
         self.peer.handle(event, &mut effects)?;
+        self.listener
+            .told(kept.as_ref(), effects.as_slice(), &self.peer);
         for effect in effects.drain() {
             match effect {
                 Effect::Deliver { proposal } => self.committed.push_back(Committed::Txn(proposal)),
@@ -335,7 +349,10 @@ impl Node {
                 }
                 Effect::Dial { leader } => out.push(Output::Dial { leader }),
                 Effect::HangUp => out.push(Output::HangUp),
-                Effect::Send { link, message } => out.push(Output::Send { link, message }),
+                Effect::Send { link, message } => {
+                    let message = self.with_sessions(message);
+                    out.push(Output::Send { link, message });
+                }
                 Effect::SendSnapshot { link, zxid } => {
                     out.push(Output::SendSnapshot { link, zxid })
                 }
@@ -398,6 +415,7 @@ fn event(input: Input) -> Event<Bytes> {
         Input::Notified { from, notification } => Event::Notified { from, notification },
         Input::Connected { link, peer } => Event::Connected { link, peer },
         Input::Disconnected { link } => Event::Disconnected { link },
+        Input::Unreachable { leader } => Event::Unreachable { leader },
         Input::Received { link, message } => Event::Received { link, message },
         Input::Started | Input::Ask(_) | Input::Reloaded(_) => Event::Started,
     }
