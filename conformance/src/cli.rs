@@ -12,6 +12,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::case::{self, Case};
 use crate::control::probe;
 use crate::engine::cluster::Cluster;
+use crate::engine::links;
 use crate::engine::run::Target;
 use crate::outcome::{Outcome, RunResult};
 use crate::profile::Version;
@@ -35,6 +36,8 @@ enum Command {
     Run(RunArgs),
     /// Put JSON reports side by side
     Compare(CompareArgs),
+    /// Forward the links between the servers of an ensemble (for driver scripts)
+    Links(LinksArgs),
 }
 
 #[derive(Debug, Args)]
@@ -92,6 +95,15 @@ struct CompareArgs {
     html: Option<PathBuf>,
 }
 
+#[derive(Debug, Args)]
+struct LinksArgs {
+    /// Lines `FROM TO LISTEN TARGET`: two server numbers, two ports on loopback
+    file: PathBuf,
+    /// Folder in which a file named after a server cuts it off
+    #[arg(long)]
+    cut: PathBuf,
+}
+
 impl Cli {
     /// `true` if everything that was asked for holds.
     pub fn execute(self) -> Result<bool> {
@@ -99,6 +111,11 @@ impl Cli {
             Command::List(args) => list(&args),
             Command::Run(args) => run(&args),
             Command::Compare(args) => compare(&args),
+            Command::Links(args) => {
+                let text = fs::read_to_string(&args.file)
+                    .with_context(|| format!("reading {}", args.file.display()))?;
+                links::forward(&text, &args.cut).map(|()| true)
+            }
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::engine::Stop;
 use crate::engine::run::Run;
 
 mod admin;
+mod cluster;
 mod identities;
 mod limits;
 mod quotas;
@@ -97,6 +98,29 @@ const BODIES: &[(&str, Body)] = &[
     ("children_of_zookeeper", admin::children_of_zookeeper),
     ("containers_in_use_stay", removal::containers_in_use_stay),
     ("ttl_with_child_stays", removal::ttl_with_child_stays),
+    ("cluster_increments", cluster::cluster_increments),
+    ("cluster_sequence", cluster::cluster_sequence),
+    ("cluster_monotonic_reads", cluster::cluster_monotonic_reads),
+    ("cluster_sync_reads", cluster::cluster_sync_reads),
+    ("cluster_pings", cluster::cluster_pings),
+    (
+        "cluster_follower_catches_up",
+        cluster::cluster_follower_catches_up,
+    ),
+    ("cluster_without_quorum", cluster::cluster_without_quorum),
+    ("cluster_rolling_restart", cluster::cluster_rolling_restart),
+    ("cluster_frozen_leader", cluster::cluster_frozen_leader),
+    ("cluster_isolated_leader", cluster::cluster_isolated_leader),
+    (
+        "cluster_isolated_follower",
+        cluster::cluster_isolated_follower,
+    ),
+    ("cluster_trees_are_equal", cluster::cluster_trees_are_equal),
+    (
+        "cluster_trees_are_equal_after_losses",
+        cluster::cluster_trees_are_equal_after_losses,
+    ),
+    ("cluster_one_leader", cluster::cluster_one_leader),
 ];
 
 /// The function of that name.

@@ -14,7 +14,8 @@ use super::Stop;
 /// How long an ensemble may take to elect a leader and serve.
 const SETTLE: Duration = Duration::from_secs(60);
 
-/// A driver file. `{id}` in a command stands for the server's number.
+/// A driver file. `{id}` in a command stands for the server's number; the
+/// environment's `ZK_CONFORMANCE` is this program.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Driver {
@@ -117,12 +118,6 @@ impl Cluster {
             && count("leader") + count("follower") + count("observer") == modes.len()
     }
 
-    /// Client address of a server by number or role: `2`, `leader`, `follower`, `other`
-    /// (the follower that `follower` is not).
-    pub fn address(&self, who: &str) -> Result<SocketAddr, Stop> {
-        self.find(who).map(|server| server.client)
-    }
-
     /// Runs a driver command; returns a line for the transcript.
     pub fn command(&mut self, verb: &str, who: &str) -> Result<String, Stop> {
         if verb == "settle" {
@@ -155,35 +150,43 @@ impl Cluster {
         Ok(format!("{verb} server {}", ids.join(", ")))
     }
 
-    /// Number of the server that has a role now.
-    pub fn id_of(&self, who: &str) -> Result<u32, Stop> {
-        self.find(who).map(|server| server.id)
-    }
-
     fn find(&self, who: &str) -> Result<&DriverServer, Stop> {
-        let servers = &self.driver.server;
-        if let Ok(id) = who.parse::<u32>() {
-            let found = servers.iter().find(|server| server.id == id);
-            return found.ok_or_else(|| Stop::Precondition(format!("no server {id}")));
-        }
-        let (role, nth) = match who {
-            "leader" => ("leader", 0),
-            "follower" => ("follower", 0),
-            "other" => ("follower", 1),
-            "observer" => ("observer", 0),
-            _ => return Err(Stop::Harness(format!("no role {who}"))),
+        let index = locate(&self.servers(), who)?;
+        let found = self.driver.server.get(index);
+        found.ok_or_else(|| Stop::Precondition(format!("no server {who}")))
+    }
+}
+
+/// Index of a server by its number, counted from 1, or by its role now: `leader`,
+/// `follower`, `other` (the follower that `follower` is not), `observer`.
+pub fn locate(servers: &[SocketAddr], who: &str) -> Result<usize, Stop> {
+    if let Ok(number) = who.parse::<usize>() {
+        return match number.checked_sub(1) {
+            Some(index) if index < servers.len() => Ok(index),
+            _ => Err(Stop::Precondition(format!("needs {number} servers"))),
         };
-        let deadline = Instant::now() + SETTLE;
-        loop {
-            let mut matching = servers.iter().filter(|server| mode(server.client) == role);
-            if let Some(found) = matching.nth(nth) {
-                return Ok(found);
-            }
-            if role == "observer" || Instant::now() > deadline {
-                return Err(Stop::Precondition(format!("no {who} in the ensemble")));
-            }
-            std::thread::sleep(Duration::from_millis(50));
+    }
+    let (role, nth) = match who {
+        "leader" => ("leader", 0),
+        "follower" => ("follower", 0),
+        "other" => ("follower", 1),
+        "observer" => ("observer", 0),
+        _ => return Err(Stop::Harness(format!("no role {who}"))),
+    };
+    let deadline = Instant::now() + SETTLE;
+    loop {
+        let mut matching = (0..servers.len()).filter(|index| {
+            servers
+                .get(*index)
+                .is_some_and(|address| mode(*address) == role)
+        });
+        if let Some(found) = matching.nth(nth) {
+            return Ok(found);
         }
+        if servers.len() < 3 || role == "observer" || Instant::now() > deadline {
+            return Err(Stop::Precondition(format!("no {who} in the ensemble")));
+        }
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 
@@ -207,9 +210,11 @@ fn fill(command: &str, id: u32) -> String {
 }
 
 fn shell(command: &str) -> Result<(), Stop> {
+    let me = std::env::current_exe().unwrap_or_default();
     let output = Command::new("sh")
         .arg("-c")
         .arg(command)
+        .env("ZK_CONFORMANCE", me)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

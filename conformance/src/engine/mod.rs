@@ -2,6 +2,7 @@
 
 pub mod cluster;
 pub mod expect;
+pub mod links;
 pub mod run;
 pub mod session;
 pub mod transcript;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use super::cluster::Cluster;
+use super::cluster::{Cluster, locate};
 use super::session::{Handshake, PATIENCE, Received, Session, connect_response};
 use super::transcript::{Mark, Transcript, hex};
 use super::{Stop, expect};
@@ -671,20 +671,12 @@ impl<'a> Run<'a> {
     }
 
     fn server_address(&self, who: &Token) -> Result<SocketAddr, Stop> {
-        if let Some(cluster) = &self.target.cluster {
-            let cluster = cluster
-                .lock()
-                .map_err(|_| Stop::Harness("driver lock".into()))?;
-            return cluster.address(&who.raw);
-        }
-        let index: usize = who
-            .raw
-            .parse()
-            .map_err(|_| Stop::Precondition("needs a driver".into()))?;
-        let address = self.target.servers.get(index.saturating_sub(1));
+        let servers = &self.target.servers;
+        let index = locate(servers, &who.raw)?;
+        let address = servers.get(index);
         address
             .copied()
-            .ok_or_else(|| Stop::Precondition(format!("needs {index} servers")))
+            .ok_or_else(|| Stop::Precondition(format!("no server {}", who.raw)))
     }
 
     fn server(&mut self, verb: &str, who: &Token) -> Result<(), Stop> {

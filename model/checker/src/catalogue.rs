@@ -1,6 +1,9 @@
 //! Named configurations, mutants, and the step from a [`Setup`] to a model.
 
+use zab::Production;
+
 use crate::clients::{self, Clients, Scripts};
+use crate::ensemble::{Ensemble, FLAWS, Flaw, Mutant};
 use crate::run::Subject;
 use crate::setup::{Bounds, Granularity, Setup};
 
@@ -15,9 +18,26 @@ pub fn with<J: Job>(setup: &Setup, job: J) -> anyhow::Result<J::Output> {
     match setup.granularity {
         Granularity::GC => Ok(job.run(client_model(setup)?)),
         Granularity::G0 | Granularity::G1 | Granularity::G2 | Granularity::G3 => {
-            anyhow::bail!("{:?} is not built", setup.granularity)
+            if setup.mutant.is_none() && !setup.java {
+                return Ok(job.run(Ensemble::new(setup.clone(), Production)));
+            }
+            let mutant = Mutant {
+                flaw: flaw_of(setup)?,
+                java: setup.java,
+            };
+            Ok(job.run(Ensemble::new(setup.clone(), mutant)))
         }
     }
+}
+
+fn flaw_of(setup: &Setup) -> anyhow::Result<Flaw> {
+    let Some(mutant) = &setup.mutant else {
+        return Ok(Flaw::None);
+    };
+    let known = FLAWS.iter().find(|(id, ..)| id == mutant);
+    known
+        .map(|(_, flaw, ..)| *flaw)
+        .ok_or_else(|| anyhow::anyhow!("{mutant} is no mutant of the core"))
 }
 
 fn client_model(setup: &Setup) -> anyhow::Result<Clients> {
@@ -51,6 +71,16 @@ pub fn named() -> Vec<Named> {
     };
     vec![
         Named {
+            name: "G1",
+            setup: Setup::new(Granularity::G1, Bounds::new(2, 1, 1, 1)),
+            about: "oracle election, the rest real",
+        },
+        Named {
+            name: "G0",
+            setup: Setup::new(Granularity::G0, Bounds::new(2, 1, 1, 1)),
+            about: "election and discovery in one step",
+        },
+        Named {
             name: "GC",
             setup: gc(),
             about: "clients: sessions, sync, watches, retries; scripts that meet pairwise",
@@ -71,7 +101,7 @@ fn gc() -> Setup {
 }
 
 /// A mutant with the bound that finds it.
-pub struct Mutant {
+pub struct Mutated {
     pub id: &'static str,
     pub property: &'static str,
     pub about: &'static str,
@@ -79,14 +109,59 @@ pub struct Mutant {
 }
 
 /// All mutants in the order of their numbers.
-pub fn mutants() -> Vec<Mutant> {
+pub fn mutants() -> Vec<Mutated> {
     let of_clients = clients::MUTANTS
         .iter()
-        .map(|(id, _, property, about)| Mutant {
+        .map(|(id, _, property, about)| (*id, *property, *about, gc()));
+    let of_core = FLAWS
+        .iter()
+        .filter_map(|(id, _, property, about)| Some((*id, *property, *about, bound_of(id)?)));
+    let mut all: Vec<Mutated> = of_core
+        .chain(of_clients)
+        .map(|(id, property, about, setup)| Mutated {
             id,
             property,
             about,
-            setup: gc().mutated(id, property),
-        });
-    of_clients.collect()
+            setup: setup.mutated(id, property),
+        })
+        .collect();
+    all.sort_by_key(|it| it.id[1..].parse::<u32>().unwrap_or(u32::MAX));
+    all
+}
+
+/// The bounds that find a mutant of the core (elections, txns, crashes, breaks), and what else it needs.
+fn bound_of(id: &str) -> Option<Setup> {
+    let g1 = |e, t, c, b| Setup::new(Granularity::G1, Bounds::new(e, t, c, b));
+    let java = |setup| Setup {
+        java: true,
+        ..setup
+    };
+    let snap = |setup| Setup { window: 0, ..setup };
+    Some(match id {
+        "M1" | "M16" => g1(3, 1, 2, 1),
+        "M2" | "M36" => g1(2, 1, 2, 0),
+        "M3" => g1(2, 1, 2, 1),
+        "M4" => g1(3, 1, 1, 1),
+        "M5" | "M20" | "M22" => g1(2, 1, 0, 1),
+        "M6" => java(g1(1, 1, 0, 1)),
+        "M7" | "M17" | "M19" => g1(1, 1, 0, 1),
+        "M8" | "M18" => java(g1(1, 2, 0, 1)),
+        "M9" => snap(g1(3, 1, 1, 1)),
+        "M10" | "M12" => g1(3, 2, 1, 1),
+        "M11" => g1(3, 2, 0, 2),
+        "M13" => g1(3, 0, 0, 2),
+        "M14" => g1(2, 0, 1, 1),
+        "M15" => g1(2, 0, 1, 0),
+        "M21" => g1(4, 2, 0, 3),
+        "M23" => g1(3, 1, 0, 3),
+        "M24" => g1(1, 2, 0, 1),
+        "M25" => g1(3, 2, 1, 2),
+        "M26" => Setup {
+            counter_limit: 1,
+            ..g1(2, 3, 0, 0)
+        },
+        "M27" => g1(1, 2, 1, 1),
+        "M28" => snap(g1(2, 1, 1, 1)),
+        _ => return None,
+    })
 }

@@ -8,6 +8,7 @@ pub mod catalogue;
 pub mod cli;
 pub mod clients;
 pub mod counterexample;
+pub mod ensemble;
 pub mod run;
 pub mod setup;
 pub mod walk;

@@ -16,6 +16,9 @@ use serde::de::DeserializeOwned;
 use stateright::{Checker, HasDiscoveries, Model, Path, Property};
 use zab_properties::IdSet;
 
+/// Picks one state for all that differ only in the names of equal servers.
+pub type Canon<S> = fn(&S) -> S;
+
 /// A model that can be run by the controller.
 pub trait Subject: Clone + Send + Sync + 'static {
     type State: Clone + Debug + Hash + PartialEq + Send + Sync + 'static;
@@ -32,7 +35,7 @@ pub trait Subject: Clone + Send + Sync + 'static {
         self.violations(state).is_empty()
     }
     /// One state for all that differ only in the names of equal servers. None where ids break ties.
-    fn canon(&self) -> Option<fn(&Self::State) -> Self::State> {
+    fn canon(&self) -> Option<Canon<Self::State>> {
         None
     }
     /// The situations seen since the model was made, by any thread.

@@ -85,8 +85,17 @@ pub struct Setup {
     pub window: usize,
     /// The last counter of an epoch.
     pub counter_limit: u32,
+    /// Peers behave as Java's where that is legal and less careful.
+    #[serde(default)]
+    pub java: bool,
+    /// Leaves out interleavings that cannot matter; off to show that they do not.
+    #[serde(default)]
+    pub reduced: bool,
     /// All scripts of the client model instead of the quick ones.
     pub all_scripts: bool,
+    /// Numbers of the situations that a complete run must have reached.
+    #[serde(default)]
+    pub expected: Vec<u8>,
     pub mutant: Option<String>,
     /// The only properties that judge; all if none is named.
     pub judged: Vec<String>,
@@ -105,7 +114,10 @@ impl Setup {
             any_leader: true,
             window: 500,
             counter_limit: u32::MAX,
+            java: false,
+            reduced: true,
             all_scripts: false,
+            expected: Vec::new(),
             mutant: None,
             judged: Vec::new(),
         }

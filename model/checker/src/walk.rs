@@ -79,7 +79,8 @@ fn choose<S: Subject>(
 ) -> Option<S::Action> {
     let (faults, progress): (Vec<&S::Action>, Vec<&S::Action>) =
         actions.iter().partition(|it| subject.is_fault(it));
-    let fault = progress.is_empty() || (!faults.is_empty() && random.next() % FAULT_ONE_IN == 0);
+    let fault =
+        progress.is_empty() || (!faults.is_empty() && random.next().is_multiple_of(FAULT_ONE_IN));
     let from = if fault { faults } else { progress };
     (!from.is_empty()).then(|| from[random.below(from.len())].clone())
 }

@@ -36,8 +36,8 @@ pub struct Ghosts<T> {
     pub established: Vec<Established<T>>,
     /// Transactions whose success a client was told, by zxid.
     pub acked: Vec<Txn<T>>,
-    /// Promises that are not on the disk of the server that gave them.
-    pub promised: Vec<(ServerId, Epoch)>,
+    /// Promises that are not on the disk of the server that gave them: who, which epoch, to which leader.
+    pub promised: Vec<(ServerId, Epoch, ServerId)>,
     /// Step properties that some step has violated.
     pub broken: IdSet,
 }
@@ -56,20 +56,9 @@ impl<T> Default for Ghosts<T> {
 }
 
 impl<T: Value> Ghosts<T> {
-    /// Judges one fact by every step property, then writes it into the history.
-    ///
-    /// `view` shows the servers as the fact found them. Its ghosts must be a copy of these, since the properties
-    /// compare the fact with the history before it.
-    pub fn observe(&mut self, invariants: &[Invariant<T>], view: &View<'_, T>, fact: &Fact<'_, T>) {
-        for invariant in invariants {
-            if invariant.step.is_some_and(|holds| !holds(view, fact)) {
-                self.broken.insert(invariant.number);
-            }
-        }
-        self.record(view, fact);
-    }
-
-    fn record(&mut self, view: &View<'_, T>, fact: &Fact<'_, T>) {
+    /// Writes a fact into the history, with the step properties that it broke ([`broken_by`]).
+    pub fn record(&mut self, fact: &Fact<'_, T>, broken: IdSet) {
+        self.broken = self.broken.union(broken);
         match fact {
             Fact::Created {
                 server,
@@ -87,27 +76,32 @@ impl<T: Value> Ghosts<T> {
                 server,
                 epoch,
                 initial,
-            } => insert(
-                &mut self.established,
-                Established {
+            } => {
+                let established = Established {
                     epoch: *epoch,
                     leader: *server,
                     initial: initial.to_vec(),
-                },
-            ),
-            Fact::Promised { server, epoch } => {
-                if view.server(*server).is_some_and(|it| it.accepted < *epoch) {
-                    self.promised.retain(|(id, _)| id != server);
-                    insert(&mut self.promised, (*server, *epoch));
+                };
+                insert(&mut self.established, established);
+            }
+            Fact::Promised {
+                server,
+                leader,
+                epoch,
+                on_disk,
+            } => {
+                if on_disk < epoch {
+                    self.promised.retain(|(id, ..)| id != server);
+                    insert(&mut self.promised, (*server, *epoch, *leader));
                 }
             }
             Fact::EpochsWritten {
                 server, accepted, ..
             } => {
                 self.promised
-                    .retain(|(id, epoch)| id != server || epoch > accepted);
+                    .retain(|(id, epoch, _)| id != server || epoch > accepted);
             }
-            Fact::Wiped { server } => self.promised.retain(|(id, _)| id != server),
+            Fact::Wiped { server } => self.promised.retain(|(id, ..)| id != server),
             Fact::Adopted { .. }
             | Fact::LogAcked { .. }
             | Fact::NewLeaderAcked { .. }
@@ -150,14 +144,27 @@ impl<T: Value> Ghosts<T> {
         for established in &mut copy.established {
             established.leader = name(established.leader);
         }
-        for (server, _) in &mut copy.promised {
+        for (server, _, leader) in &mut copy.promised {
             *server = name(*server);
+            *leader = name(*leader);
         }
         copy.primaries.sort();
         copy.established.sort();
         copy.promised.sort();
         copy
     }
+}
+
+/// The step properties that a fact breaks, by number. `view` shows servers and history as the fact found them.
+pub fn broken_by<T: Value>(
+    invariants: &[Invariant<T>],
+    view: &View<'_, T>,
+    fact: &Fact<'_, T>,
+) -> IdSet {
+    let broken = invariants
+        .iter()
+        .filter(|invariant| invariant.step.is_some_and(|holds| !holds(view, fact)));
+    broken.map(|invariant| invariant.number).collect()
 }
 
 fn insert<I: Ord>(sorted: &mut Vec<I>, item: I) {

@@ -4,6 +4,11 @@ use zab::{Epoch, ServerId, Zxid};
 
 use crate::{Txn, View};
 
+/// Judges a state.
+pub type StateCheck<T> = fn(&View<'_, T>) -> bool;
+/// Judges a step.
+pub type StepCheck<T> = fn(&View<'_, T>, &Fact<'_, T>) -> bool;
+
 /// A named property. It holds when neither of its parts says otherwise.
 #[derive(Clone, Copy)]
 pub struct Invariant<T: 'static> {
@@ -13,9 +18,9 @@ pub struct Invariant<T: 'static> {
     pub name: &'static str,
     pub statement: &'static str,
     /// True in every state.
-    pub state: Option<fn(&View<'_, T>) -> bool>,
+    pub state: Option<StateCheck<T>>,
     /// True of every step; the host keeps the answer in [`crate::Ghosts::broken`].
-    pub step: Option<fn(&View<'_, T>, &Fact<'_, T>) -> bool>,
+    pub step: Option<StepCheck<T>>,
 }
 
 /// A set of property numbers.
@@ -102,8 +107,14 @@ pub enum Fact<'a, T> {
         epoch: Epoch,
         initial: &'a [Txn<T>],
     },
-    /// A follower sent ACKEPOCH.
-    Promised { server: ServerId, epoch: Epoch },
+    /// A follower sent ACKEPOCH, or a leader LEADERINFO, for `leader`'s `epoch`, with `on_disk` as its durable accepted
+    /// epoch.
+    Promised {
+        server: ServerId,
+        leader: ServerId,
+        epoch: Epoch,
+        on_disk: Epoch,
+    },
     /// A follower took up the epoch of its leader: current epoch written or NEWLEADER acknowledged.
     Adopted { server: ServerId, epoch: Epoch },
     /// An epoch file changed on disk: both values before and after.

@@ -20,6 +20,6 @@ pub mod safety;
 pub mod sometimes;
 mod view;
 
-pub use ghosts::{Established, Ghosts, Primary};
-pub use invariant::{Fact, IdSet, Invariant, Removal};
+pub use ghosts::{Established, Ghosts, Primary, broken_by};
+pub use invariant::{Fact, IdSet, Invariant, Removal, StateCheck, StepCheck};
 pub use view::{Phase, Role, ServerView, Txn, Value, View, is_prefix, related};

@@ -8,7 +8,7 @@ use comfy_table::Table;
 use serde::Serialize;
 
 use super::{Verdict, progress};
-use crate::catalogue::{self, Job, Mutant};
+use crate::catalogue::{self, Job, Mutated};
 use crate::counterexample::Counterexample;
 use crate::run::{Limits, Subject, search, search_shortest, shrink};
 
@@ -54,7 +54,7 @@ pub(super) fn mutants(
     Ok(kills.iter().all(|kill| kill.killed))
 }
 
-fn choose(ids: &[String]) -> anyhow::Result<Vec<Mutant>> {
+fn choose(ids: &[String]) -> anyhow::Result<Vec<Mutated>> {
     let all = catalogue::mutants();
     for id in ids {
         all.iter()
@@ -67,7 +67,7 @@ fn choose(ids: &[String]) -> anyhow::Result<Vec<Mutant>> {
         .collect())
 }
 
-fn kill(mutant: &Mutant, replay: Option<&Path>, store: Option<&Path>) -> anyhow::Result<Kill> {
+fn kill(mutant: &Mutated, replay: Option<&Path>, store: Option<&Path>) -> anyhow::Result<Kill> {
     let stored = replay
         .map(|folder| folder.join(format!("{}.json", mutant.id)))
         .filter(|path| path.exists());
@@ -117,7 +117,7 @@ impl Job for Again<'_> {
 }
 
 struct Hunt<'a> {
-    mutant: &'a Mutant,
+    mutant: &'a Mutated,
     store: Option<&'a Path>,
 }
 

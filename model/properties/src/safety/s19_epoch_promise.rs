@@ -1,4 +1,4 @@
-//! S19, epoch promise: After a promise of e a server neither promises nor adopts a smaller epoch.
+//! S19, epoch promise: After a promise of e a server neither promises nor adopts a smaller epoch, and promises e to no other leader.
 
 use crate::{Fact, Invariant, Value, View};
 
@@ -8,24 +8,26 @@ pub(super) fn invariant<T: Value>() -> Invariant<T> {
         number: 19,
         id: "S19",
         name: "epoch promise",
-        statement: "After a promise of e a server neither promises nor adopts a smaller epoch.",
+        statement: "After a promise of e a server neither promises nor adopts a smaller epoch, and promises e to no other leader.",
         state: None,
         step: Some(step),
     }
 }
 
 fn step<T: Value>(view: &View<'_, T>, fact: &Fact<'_, T>) -> bool {
-    match fact {
-        Fact::Promised { server, epoch } | Fact::Adopted { server, epoch } => {
-            let on_disk = view.server(*server).map(|it| it.accepted);
-            let given = view
-                .ghosts
-                .promised
-                .iter()
-                .find(|(id, _)| id == server)
-                .map(|(_, epoch)| *epoch);
-            on_disk.max(given).is_none_or(|promised| *epoch >= promised)
-        }
-        _ => true,
-    }
+    let (server, epoch, to) = match fact {
+        Fact::Promised {
+            server,
+            epoch,
+            leader,
+            ..
+        } => (server, epoch, Some(leader)),
+        Fact::Adopted { server, epoch } => (server, epoch, None),
+        _ => return true,
+    };
+    let given = view.ghosts.promised.iter().find(|(id, ..)| id == server);
+    let keeps = |(_, given, leader): &(_, _, _)| {
+        epoch > given || (epoch == given && to.is_none_or(|to| to == leader))
+    };
+    view.server(*server).is_none_or(|it| *epoch >= it.accepted) && given.is_none_or(keeps)
 }

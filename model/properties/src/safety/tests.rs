@@ -5,6 +5,7 @@ use zab::{Epoch, ServerId, Zxid};
 
 use crate::{
     Established, Fact, Ghosts, IdSet, Phase, Primary, Removal, Role, ServerView, Txn, View,
+    broken_by,
 };
 
 /// An ensemble that owns what views borrow: server 1 leads epoch 2, server 2 follows it, server 3 is down.
@@ -118,10 +119,9 @@ impl Sample {
 
     fn broken_by(&self, fact: &Fact<'_, u8>) -> Vec<&'static str> {
         let all = super::all::<u8>();
-        let mut ghosts = self.ghosts.clone();
-        self.with(|view| ghosts.observe(&all, view, fact));
+        let broken = self.with(|view| broken_by(&all, view, fact));
         all.iter()
-            .filter(|it| ghosts.broken.contains(it.number))
+            .filter(|it| broken.contains(it.number))
             .map(|it| it.id)
             .collect()
     }
@@ -211,7 +211,9 @@ fn good_facts_break_nothing() {
     let good = [
         Fact::Promised {
             server,
+            leader: ServerId(1),
             epoch: Epoch(2),
+            on_disk: Epoch(2),
         },
         Fact::Adopted {
             server,
@@ -253,7 +255,7 @@ fn good_facts_break_nothing() {
 fn bad_facts_break_what_they_should() {
     let sample = Sample::good();
     let server = ServerId(2);
-    let (two, three) = (txn(2, 1), txn(2, 2));
+    let three = txn(2, 2);
     let epochs = |accepted, current| Fact::EpochsWritten {
         server,
         accepted_before: Epoch(2),
@@ -262,14 +264,6 @@ fn bad_facts_break_what_they_should() {
         current: Epoch(current),
     };
     let bad = [
-        (
-            "S15",
-            Fact::Removed {
-                server,
-                txns: core::slice::from_ref(&two),
-                why: Removal::Truncated,
-            },
-        ),
         (
             "S16",
             Fact::Delivered {
@@ -284,7 +278,9 @@ fn bad_facts_break_what_they_should() {
             "S19",
             Fact::Promised {
                 server,
+                leader: ServerId(1),
                 epoch: Epoch(1),
+                on_disk: Epoch(2),
             },
         ),
         (
@@ -342,27 +338,16 @@ fn bad_facts_break_what_they_should() {
 #[test]
 fn a_promise_binds_before_it_is_durable() {
     let mut sample = Sample::good();
-    let all = super::all::<u8>();
-    let mut ghosts = sample.ghosts.clone();
-    sample.with(|view| {
-        ghosts.observe(
-            &all,
-            view,
-            &Fact::Promised {
-                server: ServerId(2),
-                epoch: Epoch(4),
-            },
-        )
-    });
-    sample.ghosts = ghosts;
-    assert!(
-        sample
-            .broken_by(&Fact::Promised {
-                server: ServerId(2),
-                epoch: Epoch(3)
-            })
-            .contains(&"S19")
-    );
+    let promise = |leader, epoch| Fact::Promised {
+        server: ServerId(2),
+        leader: ServerId(leader),
+        epoch: Epoch(epoch),
+        on_disk: Epoch(2),
+    };
+    sample.ghosts.record(&promise(1, 4), IdSet::default());
+    assert!(sample.broken_by(&promise(1, 4)).is_empty());
+    assert!(sample.broken_by(&promise(1, 3)).contains(&"S19"));
+    assert!(sample.broken_by(&promise(3, 4)).contains(&"S19"));
 }
 
 #[test]

@@ -18,6 +18,7 @@ enum Action {
     Lose(LinkId, ServerId),
     Crash(ServerId, usize),
     Start(ServerId),
+    Wipe(ServerId),
 }
 
 impl World {
@@ -176,6 +177,11 @@ impl World {
                     .map(|t| Action::Fire(*id, t)),
             );
         }
+        // One at a time: what a majority of directories holds must survive.
+        if self.nodes.values().all(|node| node.disk.durable.trusted) {
+            let down = self.nodes.iter().filter(|(_, node)| node.peer.is_none());
+            actions.extend(down.map(|(id, _)| Action::Wipe(*id)));
+        }
         for (link, entry) in &self.links {
             actions.push(Action::Lose(*link, entry.learner));
             actions.push(Action::Lose(*link, entry.leader));
@@ -225,6 +231,7 @@ impl World {
                 self.crash(id);
             }
             Action::Start(id) => self.start(id),
+            Action::Wipe(id) => self.wipe(id),
         }
     }
 

@@ -1,0 +1,123 @@
+#!/usr/bin/env bash
+# Three servers on loopback for the cluster cases; the commands that driver files call.
+#
+#   ensemble.sh KIND setup|teardown
+#   ensemble.sh KIND start|stop|kill|pause|resume|isolate|heal ID
+#
+# KIND is apache-3.8.0, apache-3.9.5 (see conformance/peers) or vivarium. Servers reach each other through links that
+# `zk-conformance links` forwards, so that one can be cut off from the others while its clients stay.
+set -euo pipefail
+
+kind=$1 verb=$2 id=${3:-}
+here=$(cd "$(dirname "$0")" && pwd)
+dir=${TMPDIR:-/tmp}/zk-conformance-$kind
+case $kind in
+  apache-3.8.0) base=26200 ;;
+  apache-3.9.5) base=26300 ;;
+  vivarium) base=26400 ;;
+  *) echo "ensemble.sh: no kind $kind" >&2; exit 2 ;;
+esac
+
+# Ports: base + 1..3 clients, + 11..13 quorum, + 21..23 election; links from i to j: + 30 + 3i + j and + 50 + 3i + j.
+config() {
+  cat <<CFG
+tickTime=200
+initLimit=100
+syncLimit=15
+dataDir=$dir/$1
+clientPortAddress=127.0.0.1
+clientPort=$((base + $1))
+maxSessionTimeout=60000
+maxClientCnxns=0
+4lw.commands.whitelist=*
+extendedTypesEnabled=true
+enforceQuota=true
+DigestAuthenticationProvider.superDigest=super:D/InIHSb7yEEbrWz8b9l71RjZJU=
+admin.enableServer=false
+preAllocSize=1024
+CFG
+  for other in 1 2 3; do
+    if [ "$other" = "$1" ]; then
+      echo "server.$other=127.0.0.1:$((base + 10 + other)):$((base + 20 + other))"
+    else
+      echo "server.$other=127.0.0.1:$((base + 30 + 3 * $1 + other)):$((base + 50 + 3 * $1 + other))"
+    fi
+  done
+}
+
+links() {
+  for from in 1 2 3; do
+    for to in 1 2 3; do
+      [ "$from" = "$to" ] && continue
+      echo "$from $to $((base + 30 + 3 * from + to)) $((base + 10 + to))"
+      echo "$from $to $((base + 50 + 3 * from + to)) $((base + 20 + to))"
+    done
+  done
+}
+
+running() { [ -f "$1" ] && kill -0 "$(cat "$1")" 2>/dev/null; }
+
+gone() { # waits until the process has ended
+  local pid=$1
+  for _ in $(seq 500); do
+    kill -0 "$pid" 2>/dev/null || return 0
+    sleep 0.02
+  done
+  echo "ensemble.sh: process $pid does not end" >&2
+  return 1
+}
+
+launch() { # pid file, command...
+  local file=$1
+  shift
+  setsid "$@" </dev/null >>"$file.log" 2>&1 &
+  echo $! >"$file"
+}
+
+serve() {
+  case $kind in
+    apache-*)
+      APACHE_LOG=$dir/$id.log launch "$dir/$id.pid" "$here/../peers/run-apache.sh" "${kind#apache-}" config "$dir/$id.cfg" \
+        -Dznode.container.checkIntervalMs=200 ;;
+    vivarium) launch "$dir/$id.pid" "${ZK_SERVER:-$here/../../target/debug/zk-server}" "$dir/$id.cfg" ;;
+  esac
+}
+
+end() { # signal
+  running "$dir/$id.pid" || return 0
+  local pid
+  pid=$(cat "$dir/$id.pid")
+  kill -CONT "$pid"
+  kill "-$1" "$pid"
+  gone "$pid"
+}
+
+case $verb in
+  setup)
+    "$0" "$kind" teardown
+    mkdir -p "$dir/links"
+    for id in 1 2 3; do
+      mkdir -p "$dir/$id"
+      echo "$id" >"$dir/$id/myid"
+      config "$id" >"$dir/$id.cfg"
+    done
+    links >"$dir/links.txt"
+    launch "$dir/links.pid" "$ZK_CONFORMANCE" links "$dir/links.txt" --cut "$dir/links"
+    for id in 1 2 3; do "$0" "$kind" start "$id"; done ;;
+  teardown)
+    for id in 1 2 3; do end KILL; done
+    if running "$dir/links.pid"; then
+      pid=$(cat "$dir/links.pid")
+      kill "$pid"
+      gone "$pid"
+    fi
+    rm -rf "$dir" ;;
+  start) running "$dir/$id.pid" || serve ;;
+  stop) end TERM ;;
+  kill) end KILL ;;
+  pause) kill -STOP "$(cat "$dir/$id.pid")" ;;
+  resume) if running "$dir/$id.pid"; then kill -CONT "$(cat "$dir/$id.pid")"; fi ;;
+  isolate) touch "$dir/links/$id" ;;
+  heal) rm -f "$dir/links/$id" ;;
+  *) echo "ensemble.sh: no command $verb" >&2; exit 2 ;;
+esac

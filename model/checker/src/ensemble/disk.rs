@@ -1,0 +1,106 @@
+//! A server's disk: what a crash is sure to leave, and the ordered queue of writes that are on their way.
+
+use std::collections::VecDeque;
+
+use zab::{Durable, Epoch, Proposal, Write, WriteId, Zxid};
+use zab_properties::Txn;
+
+/// One write in the queue. A snapshot's content was chosen when its installation was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Queued {
+    pub(super) id: WriteId,
+    pub(super) write: Write<u8>,
+    pub(super) content: Vec<Txn<u8>>,
+    /// The role that asked for it has ended.
+    pub(super) stale: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Disk {
+    pub(super) accepted: Epoch,
+    pub(super) current: Epoch,
+    /// From the first transaction on; those below `snapshot` are in a snapshot.
+    pub(super) history: Vec<Txn<u8>>,
+    /// How many transactions the newest snapshot covers.
+    pub(super) snapshot: usize,
+    /// False while the directory is empty and nobody vouches for it (spec: DF-REC-05).
+    pub(super) trusted: bool,
+    pub(super) queue: VecDeque<Queued>,
+}
+
+impl Disk {
+    pub(super) fn empty() -> Self {
+        Self {
+            accepted: Epoch::ZERO,
+            current: Epoch::ZERO,
+            history: Vec::new(),
+            snapshot: 0,
+            trusted: true,
+            queue: VecDeque::new(),
+        }
+    }
+
+    /// The history once the queue is done.
+    pub(super) fn issued(&self) -> Vec<Txn<u8>> {
+        let mut history = self.history.clone();
+        for queued in &self.queue {
+            write_history(&mut history, queued);
+        }
+        history
+    }
+
+    /// Does the oldest write.
+    pub(super) fn write_one(&mut self) -> Option<Queued> {
+        let queued = self.queue.pop_front()?;
+        match &queued.write {
+            Write::AcceptedEpoch(epoch) => self.accepted = *epoch,
+            Write::CurrentEpoch(epoch) => self.current = *epoch,
+            Write::Append(_) | Write::Truncate { .. } => {}
+            Write::Install { .. } => {
+                self.snapshot = queued.content.len();
+                self.trusted = true;
+            }
+        }
+        write_history(&mut self.history, &queued);
+        self.snapshot = self.snapshot.min(self.history.len());
+        Some(queued)
+    }
+
+    /// What a restart recovers.
+    pub(super) fn recover(&self) -> Durable<u8> {
+        let base = self.history[..self.snapshot]
+            .last()
+            .map_or(Zxid::ZERO, |txn| txn.zxid);
+        Durable {
+            accepted: self.accepted,
+            current: self.current,
+            trusted: self.trusted,
+            floor: base,
+            base,
+            log: self.history[self.snapshot..].iter().map(proposal).collect(),
+        }
+    }
+}
+
+fn write_history(history: &mut Vec<Txn<u8>>, queued: &Queued) {
+    match &queued.write {
+        Write::AcceptedEpoch(_) | Write::CurrentEpoch(_) => {}
+        Write::Append(proposal) => history.push(txn(proposal)),
+        Write::Truncate { after } => history.retain(|txn| txn.zxid <= *after),
+        Write::Install { .. } => history.clone_from(&queued.content),
+    }
+}
+
+pub(super) fn txn(proposal: &Proposal<u8>) -> Txn<u8> {
+    Txn {
+        zxid: proposal.zxid,
+        value: proposal.txn,
+    }
+}
+
+fn proposal(txn: &Txn<u8>) -> Proposal<u8> {
+    Proposal {
+        zxid: txn.zxid,
+        txn: txn.value,
+    }
+}

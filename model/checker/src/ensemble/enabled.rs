@@ -1,0 +1,217 @@
+//! Which steps the environment may take. Steps beyond a budget are not generated at all.
+
+use zab::{Message, Peer, Policy, RoleKind, Status, Timer};
+
+use super::act::is_routine;
+use super::link::Link;
+use super::state::{Action, End, State};
+use super::subject::Ensemble;
+
+impl<P: Policy + Send + Sync + 'static> Ensemble<P> {
+    pub(super) fn actions_of(&self, state: &State<P>, actions: &mut Vec<Action>) {
+        let statuses: Vec<Option<Status>> = state
+            .servers
+            .iter()
+            .map(|server| server.peer.as_ref().map(Peer::status))
+            .collect();
+        if self.setup.has_oracle() {
+            self.elections(state, &statuses, actions);
+        } else {
+            notices(state, actions);
+        }
+        for link in &state.links {
+            self.link_actions(state, link, actions);
+        }
+        for server in 0..state.servers.len() {
+            self.server_actions(state, &statuses, server, actions);
+        }
+    }
+
+    /// The oracle elects any leader that a quorum of electing servers can have, and tells that quorum. Who else is
+    /// electing may join later, so larger sets add nothing.
+    fn elections(&self, state: &State<P>, statuses: &[Option<Status>], actions: &mut Vec<Action>) {
+        let electing: Vec<usize> = (0..statuses.len())
+            .filter(|index| statuses[*index].is_some_and(|it| it.electing))
+            .collect();
+        let voting: Vec<usize> = electing
+            .iter()
+            .copied()
+            .filter(|index| statuses[*index].is_some_and(|it| !it.abstains))
+            .collect();
+        if state.spent.elections < self.setup.bounds.elections {
+            for leader in &voting {
+                let others: Vec<usize> = voting.iter().copied().filter(|it| it != leader).collect();
+                for followers in subsets(&others, statuses.len() / 2) {
+                    if self.setup.any_leader || is_best(statuses, *leader, &followers) {
+                        let followers = followers.into_iter().map(|it| it as u8).collect();
+                        actions.push(Action::Elect {
+                            leader: *leader as u8,
+                            followers,
+                        });
+                    }
+                }
+            }
+        }
+        for follower in electing {
+            let leaders = (0..statuses.len())
+                .filter(|it| statuses[*it].is_some_and(|it| it.role == RoleKind::Leading));
+            actions.extend(leaders.map(|leader| Action::Join {
+                follower: follower as u8,
+                leader: leader as u8,
+            }));
+        }
+    }
+
+    pub(super) fn may_connect(&self, state: &State<P>, learner: usize, leader: usize) -> bool {
+        let leads = state.servers.get(leader).and_then(|it| it.peer.as_ref());
+        state.servers[learner].dialling == Some(leader)
+            && leads.is_some_and(|peer| peer.status().role == RoleKind::Leading)
+    }
+
+    fn link_actions(&self, state: &State<P>, link: &Link, actions: &mut Vec<Action>) {
+        for (at, server) in [(End::Learner, link.learner), (End::Leader, link.leader)] {
+            let half = link.half(server);
+            // A snapshot is one message with its stream.
+            let whole = half.inbox.front().is_some_and(|it| {
+                !matches!(it.message, Message::Snap { .. }) || it.stream.is_some()
+            });
+            if half.open && whole {
+                actions.push(Action::Deliver {
+                    link: link.id.0,
+                    at,
+                });
+            }
+            if link.may_notice(server) {
+                actions.push(Action::NoticeClose {
+                    link: link.id.0,
+                    at,
+                });
+            }
+        }
+        let whole = link.at_learner.open && link.at_leader.open;
+        if whole && state.spent.breaks < self.setup.bounds.breaks {
+            actions.push(Action::Break {
+                link: link.id.0,
+                at: End::Learner,
+            });
+            if self.setup.half_open {
+                actions.push(Action::Break {
+                    link: link.id.0,
+                    at: End::Leader,
+                });
+            }
+        }
+    }
+
+    fn server_actions(
+        &self,
+        state: &State<P>,
+        statuses: &[Option<Status>],
+        index: usize,
+        actions: &mut Vec<Action>,
+    ) {
+        let it = &state.servers[index];
+        let server = index as u8;
+        if it.peer.is_none() {
+            actions.push(Action::Restart { server });
+            if state.spent.wipes < self.setup.wipes && !it.wiped {
+                actions.push(Action::Wipe { server });
+            }
+            return;
+        }
+        if let Some(leader) = it.dialling
+            && statuses
+                .get(leader)
+                .copied()
+                .flatten()
+                .is_some_and(|status| status.role == RoleKind::Leading)
+        {
+            actions.push(Action::Connect {
+                learner: server,
+                leader: leader as u8,
+            });
+        }
+        if !it.disk.queue.is_empty() {
+            actions.push(Action::DiskStep { server });
+        }
+        if state.spent.txns < self.setup.bounds.txns
+            && it
+                .peer
+                .as_ref()
+                .is_some_and(|peer| peer.next_zxid().is_some())
+        {
+            actions.push(Action::Propose { leader: server });
+        }
+        if state.spent.crashes < self.setup.bounds.crashes {
+            // Writes that survive unnoticed are covered by writes that are noticed, and whose answers do not arrive.
+            let kept = if self.setup.reduced && self.setup.half_open {
+                0
+            } else {
+                it.disk.queue.len()
+            };
+            actions.extend((0..=kept).map(|kept| Action::Crash {
+                server,
+                kept: kept as u8,
+            }));
+        }
+        let may_expire = |timer: &Timer| {
+            if self.is_fault_timer(state, index, *timer) {
+                state.spent.timeouts < self.setup.timeouts
+            } else {
+                self.is_routine_timer(*timer)
+            }
+        };
+        let due = it.timers.iter().filter(|timer| may_expire(timer));
+        actions.extend(due.map(|timer| Action::Expire {
+            server,
+            timer: *timer,
+        }));
+    }
+
+    /// A timer that means that something took too long.
+    pub(super) fn is_fault_timer(&self, _: &State<P>, _: usize, timer: Timer) -> bool {
+        !is_routine(timer)
+    }
+
+    /// Timers of the ordinary course: votes are repeated and settled where votes elect. Pings change nothing that the
+    /// exhaustive runs judge, and would make their states endless.
+    fn is_routine_timer(&self, timer: Timer) -> bool {
+        !self.setup.has_oracle() && is_routine(timer)
+    }
+}
+
+fn notices<P>(state: &State<P>, actions: &mut Vec<Action>) {
+    let count = state.servers.len();
+    for (pair, mail) in state.mail.iter().enumerate() {
+        let to = pair % count;
+        if mail.is_some() && state.servers[to].peer.is_some() {
+            actions.push(Action::Notice {
+                from: (pair / count) as u8,
+                to: to as u8,
+            });
+        }
+    }
+}
+
+/// Whether no follower is more recent than the leader.
+fn is_best(statuses: &[Option<Status>], leader: usize, followers: &[usize]) -> bool {
+    let recency = |index: usize| statuses[index].map(|it| (it.current, it.last_logged));
+    followers
+        .iter()
+        .all(|follower| recency(*follower) <= recency(leader))
+}
+
+/// All subsets of this size.
+fn subsets(of: &[usize], size: usize) -> Vec<Vec<usize>> {
+    if size == 0 {
+        return vec![Vec::new()];
+    }
+    let mut all = Vec::new();
+    for (place, first) in of.iter().enumerate() {
+        for mut rest in subsets(&of[place + 1..], size - 1) {
+            rest.insert(0, *first);
+            all.push(rest);
+        }
+    }
+    all
+}

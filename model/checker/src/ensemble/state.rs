@@ -1,0 +1,107 @@
+//! The state of an ensemble, and the steps of its environment.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use zab::{Notification, Timer};
+use zab_properties::Ghosts;
+
+use super::link::Link;
+use super::server::Server;
+
+/// What has been used of each budget.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Spent {
+    pub elections: u8,
+    pub txns: u8,
+    pub crashes: u8,
+    pub breaks: u8,
+    pub timeouts: u8,
+    pub wipes: u8,
+}
+
+/// A link's end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum End {
+    Learner,
+    Leader,
+}
+
+/// Servers and links are behind pointers: a step copies what it touches.
+#[derive(Clone, Debug)]
+pub struct State<P> {
+    pub(super) servers: Vec<Arc<Server<P>>>,
+    pub(super) hashes: Vec<Arc<super::hashing::Hashes>>,
+    pub(super) links: Vec<Link>,
+    /// The newest notification on its way, by sender * servers + receiver.
+    pub(super) mail: Vec<Option<Notification>>,
+    pub(super) ghosts: Arc<Ghosts<u8>>,
+    pub(super) spent: Spent,
+    /// Stands for a whole state in a set of canonical ones.
+    pub(super) canonical: Option<u64>,
+}
+
+/// A step of the environment. Servers are numbered from 0.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Action {
+    /// The oracle elects a leader, and a quorum hears of it.
+    Elect {
+        leader: u8,
+        followers: Vec<u8>,
+    },
+    /// The oracle sends a server that missed the election to a leader.
+    Join {
+        follower: u8,
+        leader: u8,
+    },
+    /// A learner's connection is made.
+    Connect {
+        learner: u8,
+        leader: u8,
+    },
+    /// The next frame of a link arrives at this end.
+    Deliver {
+        link: u64,
+        at: End,
+    },
+    /// The newest notification arrives.
+    Notice {
+        from: u8,
+        to: u8,
+    },
+    /// A link breaks and this end learns of it. What is on its way to the other may still arrive.
+    Break {
+        link: u64,
+        at: End,
+    },
+    /// The other end of a dead link learns of it.
+    NoticeClose {
+        link: u64,
+        at: End,
+    },
+    /// The oldest write of a disk is done.
+    DiskStep {
+        server: u8,
+    },
+    /// A server dies after `kept` more of its queued writes reached the disk. It restarts at once unless it can be wiped.
+    Crash {
+        server: u8,
+        kept: u8,
+    },
+    Restart {
+        server: u8,
+    },
+    /// A dead server's directory is emptied.
+    Wipe {
+        server: u8,
+    },
+    /// A client's transaction reaches the leader.
+    Propose {
+        leader: u8,
+    },
+    /// An armed timer fires.
+    Expire {
+        server: u8,
+        timer: Timer,
+    },
+}

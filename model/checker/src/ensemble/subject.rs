@@ -1,0 +1,352 @@
+//! Ensembles as a subject of the controller.
+
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use zab::{Config, Message, Policy};
+use zab_properties::sometimes::Situation;
+use zab_properties::{Ghosts, IdSet, Invariant, safety};
+
+use super::act::Step;
+use super::hashing::{IDENTITY, Permutation, Renaming, hash_link, server_hash};
+use super::server::{Server, id_of};
+use super::state::{Action, Spent, State};
+use crate::run::{Canon, Subject};
+use crate::setup::{Granularity, Setup};
+
+/// Whole servers under a setup. `P` is `Production`, or a mutant's policy.
+#[derive(Clone)]
+pub struct Ensemble<P> {
+    pub setup: Setup,
+    pub(super) policy: P,
+    pub(super) invariants: Vec<Invariant<u8>>,
+    pub(super) step_invariants: Vec<Invariant<u8>>,
+    pub(super) judged: IdSet,
+    configs: Vec<Config>,
+    reached: Arc<AtomicU64>,
+    messages: Arc<AtomicU32>,
+}
+
+impl<P: Policy + Send + Sync + 'static> Ensemble<P> {
+    pub fn new(setup: Setup, policy: P) -> Self {
+        let all = safety::all::<u8>();
+        let judged = if setup.judged.is_empty() {
+            IdSet::ALL
+        } else {
+            all.iter()
+                .filter(|it| setup.judged.iter().any(|id| id == it.id))
+                .map(|it| it.number)
+                .collect()
+        };
+        let chosen: Vec<_> = all
+            .into_iter()
+            .filter(|it| judged.contains(it.number))
+            .collect();
+        let voters = || (0..usize::from(setup.servers)).map(id_of);
+        let config = |index| Config {
+            oracle: setup.has_oracle(),
+            window: setup.window,
+            counter_limit: setup.counter_limit,
+            ..Config::new(id_of(index), voters())
+        };
+        let configs = (0..usize::from(setup.servers)).map(config).collect();
+        let step_invariants = chosen
+            .iter()
+            .copied()
+            .filter(|it| it.step.is_some())
+            .collect();
+        let invariants = chosen.into_iter().filter(|it| it.state.is_some()).collect();
+        Self {
+            setup,
+            policy,
+            invariants,
+            step_invariants,
+            judged,
+            configs,
+            reached: Arc::default(),
+            messages: Arc::default(),
+        }
+    }
+
+    pub(super) fn config(&self, server: usize) -> Config {
+        self.configs[server].clone()
+    }
+
+    pub(super) fn mark(&self, situation: Situation) {
+        self.mark_all([situation.number()].into_iter().collect());
+    }
+
+    pub(super) fn mark_all(&self, situations: IdSet) {
+        let bits = situations.bits();
+        if self.reached.load(Ordering::Relaxed) & bits != bits {
+            self.reached.fetch_or(bits, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether every situation that a state shows by itself has been seen.
+    pub(super) fn all_states_noted(&self) -> bool {
+        let reached = IdSet::from_bits(self.reached.load(Ordering::Relaxed));
+        BY_STATE.iter().all(|it| reached.contains(it.number()))
+    }
+
+    /// R22: counts the kinds of messages that were delivered.
+    pub(super) fn mark_message(&self, message: &Message<u8>) {
+        let Some(kind) = kind(message) else { return };
+        let seen = self.messages.fetch_or(1 << kind, Ordering::Relaxed) | 1 << kind;
+        if seen.count_ones() == KINDS {
+            self.mark(Situation::EveryMessage);
+        }
+    }
+
+    fn start(&self) -> State<P> {
+        let count = usize::from(self.setup.servers);
+        let state = State {
+            servers: (0..count).map(|_| Arc::new(Server::new())).collect(),
+            hashes: (0..count).map(|_| Arc::default()).collect(),
+            links: Vec::new(),
+            mail: vec![None; count * count],
+            ghosts: Arc::new(Ghosts::default()),
+            spent: Spent::default(),
+            canonical: None,
+        };
+        Step::start(self, state)
+    }
+}
+
+const BY_STATE: [Situation; 7] = [
+    Situation::EstablishedLeader,
+    Situation::TwoLeaders,
+    Situation::DeliveredByAll,
+    Situation::TwoEpochsDelivered,
+    Situation::EpochSkipped,
+    Situation::RestartBetweenEpochs,
+    Situation::BudgetsUsed,
+];
+
+/// The kinds of messages that an ensemble of voters without clients exchanges. SNAP and TRUNC have situations of their
+/// own, PING and the rest belong to simulation.
+fn kind(message: &Message<u8>) -> Option<u32> {
+    match message {
+        Message::FollowerInfo { .. } => Some(0),
+        Message::LeaderInfo { .. } => Some(1),
+        Message::AckEpoch { .. } => Some(2),
+        Message::Diff { .. } => Some(3),
+        Message::NewLeader { .. } => Some(4),
+        Message::Ack { .. } => Some(5),
+        Message::UpToDate => Some(6),
+        Message::Proposal(_) => Some(7),
+        Message::Commit { .. } => Some(8),
+        Message::Trunc { .. }
+        | Message::Snap { .. }
+        | Message::Request { .. }
+        | Message::Ping { .. }
+        | Message::Revalidate { .. }
+        | Message::Sync
+        | Message::Inform(_)
+        | Message::CommitAndActivate { .. }
+        | Message::ObserverInfo { .. }
+        | Message::InformAndActivate { .. } => None,
+    }
+}
+
+const KINDS: u32 = 9;
+
+impl<P: Policy + Send + Sync + 'static> Subject for Ensemble<P> {
+    type State = State<P>;
+    type Action = Action;
+
+    fn starts(&self) -> Vec<State<P>> {
+        vec![self.start()]
+    }
+
+    fn enabled(&self, state: &State<P>, actions: &mut Vec<Action>) {
+        self.actions_of(state, actions);
+    }
+
+    fn step(&self, state: &State<P>, action: &Action) -> State<P> {
+        Step::make(self, state, action)
+    }
+
+    fn violations(&self, state: &State<P>) -> Vec<&'static str> {
+        let violated = self.violated(state);
+        safety::all::<u8>()
+            .into_iter()
+            .filter(|it| violated.contains(it.number))
+            .map(|it| it.id)
+            .collect()
+    }
+
+    fn holds(&self, state: &State<P>) -> bool {
+        self.violated(state).is_empty()
+    }
+
+    // Only the oracle treats servers alike: votes break ties by id.
+    fn canon(&self) -> Option<Canon<State<P>>> {
+        self.setup
+            .has_oracle()
+            .then_some(canonical::<P> as Canon<State<P>>)
+    }
+
+    fn reached(&self) -> IdSet {
+        IdSet::from_bits(self.reached.load(Ordering::Relaxed))
+    }
+
+    fn expected(&self) -> IdSet {
+        self.setup.expected.iter().copied().collect()
+    }
+
+    fn is_fault(&self, action: &Action) -> bool {
+        match action {
+            Action::Break { .. } | Action::Crash { .. } | Action::Wipe { .. } => true,
+            Action::Expire { timer, .. } => !super::act::is_routine(*timer),
+            Action::Elect { .. }
+            | Action::Join { .. }
+            | Action::Connect { .. }
+            | Action::Deliver { .. }
+            | Action::Notice { .. }
+            | Action::NoticeClose { .. }
+            | Action::DiskStep { .. }
+            | Action::Restart { .. }
+            | Action::Propose { .. } => false,
+        }
+    }
+
+    fn say_action(&self, action: &Action) -> String {
+        super::say::action(action)
+    }
+
+    fn say_step(&self, before: &State<P>, action: &Action, after: &State<P>) -> String {
+        super::say::step(before, action, after)
+    }
+
+    fn draw(&self, steps: &[(State<P>, Option<Action>)]) -> Option<String> {
+        Some(super::diagram::draw(steps))
+    }
+}
+
+impl Setup {
+    pub(super) fn has_oracle(&self) -> bool {
+        matches!(self.granularity, Granularity::G0 | Granularity::G1)
+    }
+
+    pub(super) fn is_fused(&self) -> bool {
+        self.granularity == Granularity::G0
+    }
+
+    /// A server that has crashed waits for its restart only where that can matter: where it may be wiped meanwhile. To
+    /// the others a server that is down and one that nobody has elected yet are the same.
+    pub(super) fn stays_down(&self) -> bool {
+        !self.reduced || self.wipes > 0
+    }
+
+    /// Whether any timer may ever fire.
+    pub(super) fn has_timers(&self) -> bool {
+        self.timeouts > 0 || !self.has_oracle()
+    }
+}
+
+/// The state's fingerprint with its servers in the order of what can be said of them without names.
+fn canonical<P: Policy>(state: &State<P>) -> State<P> {
+    let count = state.servers.len();
+    let mut keys: Vec<(u64, u8)> = (0..count)
+        .map(|index| (key(state, index), index as u8))
+        .collect();
+    keys.sort_unstable();
+    let mut to = IDENTITY;
+    for (place, (_, index)) in keys.iter().enumerate() {
+        to[usize::from(*index)] = place as u8;
+    }
+    State {
+        servers: Vec::new(),
+        hashes: Vec::new(),
+        links: Vec::new(),
+        mail: Vec::new(),
+        ghosts: Arc::clone(&state.ghosts),
+        spent: state.spent,
+        canonical: Some(fingerprint(state, &to)),
+    }
+}
+
+/// Something that says the same of a server whatever the servers are called.
+fn key<P: Policy>(state: &State<P>, index: usize) -> u64 {
+    let server = &state.servers[index];
+    let mut hasher = Renaming::new(&IDENTITY);
+    if let Some(peer) = &server.peer {
+        let status = peer.status();
+        (
+            status.role,
+            status.phase,
+            status.epoch,
+            status.accepted,
+            status.current,
+            status.last_committed,
+        )
+            .hash(&mut hasher);
+        (status.round, status.writes, status.learners).hash(&mut hasher);
+    }
+    (
+        &server.disk.history,
+        server.delivered.len(),
+        server.disk.queue.len(),
+    )
+        .hash(&mut hasher);
+    let mut around = [0_usize; 4];
+    for link in state.links.iter().filter(|link| link.touches(index)) {
+        around[0] += link.half(index).inbox.len();
+        around[1] += link.half(link.other(index)).inbox.len();
+        around[2] += 1;
+        around[3] += usize::from(link.learner == index);
+    }
+    around.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn fingerprint<P: Policy>(state: &State<P>, to: &Permutation) -> u64 {
+    let count = state.servers.len();
+    let mut hasher = Renaming::new(to);
+    let mut places = [0_u64; super::hashing::MAX_SERVERS];
+    for (index, server) in state.servers.iter().enumerate() {
+        places[usize::from(to[index])] = server_hash(server, &state.hashes[index], count, to);
+    }
+    for place in &places[..count] {
+        hasher.mix(*place);
+    }
+    let mut links: Vec<u64> = state
+        .links
+        .iter()
+        .map(|link| hash_of_link(link, to))
+        .collect();
+    links.sort_unstable();
+    for link in links {
+        hasher.mix(link);
+    }
+    state.mail.hash(&mut hasher);
+    // Sorted by epoch first, so the order of names does not matter while an epoch has one leader.
+    state.ghosts.hash(&mut hasher);
+    hasher.mix(state.ghosts.broken.bits());
+    state.spent.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn hash_of_link(link: &super::link::Link, to: &Permutation) -> u64 {
+    let mut hasher = Renaming::new(to);
+    hash_link(link, &mut hasher);
+    hasher.finish()
+}
+
+impl<P: Policy> Hash for State<P> {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        hasher.write_u64(
+            self.canonical
+                .unwrap_or_else(|| fingerprint(self, &IDENTITY)),
+        );
+    }
+}
+
+impl<P: Policy> PartialEq for State<P> {
+    fn eq(&self, other: &Self) -> bool {
+        self.canonical == other.canonical
+            && fingerprint(self, &IDENTITY) == fingerprint(other, &IDENTITY)
+    }
+}
