@@ -15,6 +15,7 @@
     warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)
 )]
 
+mod aside;
 mod config;
 pub mod disk;
 mod epoch;

@@ -119,8 +119,31 @@ fn every_step_and_every_outcome() {
     assert!(finished);
     let steps = whole.steps();
     assert!(all.states.len() as i64 > TXNS - 1);
-    let (mut crashes, mut second, mut tears) = (0u64, 0u64, 0u64);
-    for step in 0..=steps {
+    let workers: Vec<_> = (0..WORKERS)
+        .map(|worker| std::thread::spawn(move || crash_all(worker, steps)))
+        .collect();
+    let counts = workers
+        .into_iter()
+        .map(|worker| worker.join().expect("a worker found what is above"));
+    let counts = counts
+        .reduce(|one, two| std::array::from_fn(|at| one[at] + two[at]))
+        .unwrap();
+    let [crashes, second, tears] = counts;
+    println!(
+        "{steps} steps, {crashes} crashes, {tears} torn writes, {second} second crashes during recovery"
+    );
+    assert!(
+        steps > 500 && tears > 100 && second > 1000,
+        "{steps} {tears} {second}"
+    );
+}
+
+const WORKERS: u64 = 2;
+
+/// Every outcome of a crash at every `WORKERS`-th step; how many, with how many second crashes and torn writes.
+fn crash_all(worker: u64, steps: u64) -> [u64; 3] {
+    let [mut crashes, mut second, mut tears] = [0; 3];
+    for step in (worker..=steps).step_by(WORKERS as usize) {
         let (disk, seen, _) = run_until(step);
         for outcome in disk.outcomes(20) {
             let what = format!("step {step}, {outcome:?}");
@@ -135,13 +158,7 @@ fn every_step_and_every_outcome() {
             crashes += 1;
         }
     }
-    println!(
-        "{steps} steps, {crashes} crashes, {tears} torn writes, {second} second crashes during recovery"
-    );
-    assert!(
-        steps > 500 && tears > 100 && second > 1000,
-        "{steps} {tears} {second}"
-    );
+    [crashes, second, tears]
 }
 
 /// Recovery is cut off at one of its own steps, a different one each time, and must work from what that leaves.

@@ -823,6 +823,66 @@ fn ft_disk_25_a_wiped_directory_does_not_vote() {
     refused(&disk, config(), "log.1");
 }
 
+// spec: P-REPAIR, DF-RD-04, FT-DISK-12
+#[test]
+fn a_repair_keeps_the_promises_and_takes_the_vote() {
+    let disk = SimDisk::new();
+    let (mut server, _) = restart_with(&disk, ensemble());
+    server.store.write_epoch(EpochFile::Accepted, 5).unwrap();
+    server.store.write_epoch(EpochFile::Current, 5).unwrap();
+    server.fill(zxids(5, 1..=9)).unwrap();
+    server.snapshot().unwrap();
+    server.fill(zxids(5, 10..=20)).unwrap();
+    drop(server);
+    // A start makes the mark durable; before it a power cut may take the mark back.
+    drop(restart_with(&disk, ensemble()));
+    edit(&disk, "log.50000000a", |bytes| bytes[200] ^= 1);
+    refused(&disk, ensemble(), "log.50000000a");
+    let steps = {
+        let whole = disk.fork();
+        let store = open(&whole, ensemble()).unwrap();
+        let before = whole.steps();
+        assert_eq!(store.set_aside().unwrap().len(), 5);
+        whole.steps() - before
+    };
+    for step in 0..steps {
+        let cut = disk.fork();
+        let store = open(&cut, ensemble()).unwrap();
+        let at = cut.steps() + step;
+        cut.set_hook(move |call| {
+            if call.step >= at {
+                Verdict::Halt
+            } else {
+                Verdict::Proceed
+            }
+        });
+        store.set_aside().unwrap_err();
+        for outcome in cut.outcomes(20) {
+            let after = cut.fork();
+            after.crash(outcome);
+            // A repair that was cut off is no history that looks whole.
+            let store = open(&after, ensemble()).unwrap();
+            let recovered = store.recover(&mut Model::default());
+            assert!(
+                recovered.is_err() || recovered.unwrap().last_zxid.is_none(),
+                "step {step}, {outcome:?}"
+            );
+            store.set_aside().unwrap();
+            let (server, facts) = restart_with(&after, ensemble());
+            assert_eq!((facts.last_zxid, facts.trusted), (None, false));
+            assert_eq!(facts.epochs.map(|epochs| epochs.accepted), Some(5));
+            drop(server);
+        }
+    }
+    let alone = SimDisk::new();
+    drop(start(&alone).unwrap());
+    alone.kill_process();
+    assert!(matches!(
+        open(&alone, config()).unwrap().set_aside(),
+        Err(Error::Unusable { .. })
+    ));
+}
+
 // spec: FT-DISK-11, DF-DIR-01
 #[test]
 fn ft_disk_11_a_directory_that_cannot_be_written() {
