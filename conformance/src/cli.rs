@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::case::{self, Case};
 use crate::control::probe;
+use crate::diff::{self, Setup};
 use crate::engine::cluster::Cluster;
 use crate::engine::links;
 use crate::engine::run::Target;
@@ -36,6 +37,8 @@ enum Command {
     Run(RunArgs),
     /// Put JSON reports side by side
     Compare(CompareArgs),
+    /// Send the same random requests to two servers and compare the answers
+    Diff(DiffArgs),
     /// Forward the links between the servers of an ensemble (for driver scripts)
     Links(LinksArgs),
 }
@@ -96,6 +99,25 @@ struct CompareArgs {
 }
 
 #[derive(Debug, Args)]
+struct DiffArgs {
+    /// Client address of one server, HOST:PORT
+    #[arg(long)]
+    left: String,
+    /// Client address of the other
+    #[arg(long)]
+    right: String,
+    /// The same seed gives the same requests
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Requests to compare
+    #[arg(long, default_value_t = 5000)]
+    ops: usize,
+    /// Operations to leave out, because the servers are known to differ
+    #[arg(long, value_delimiter = ',')]
+    skip: Vec<String>,
+}
+
+#[derive(Debug, Args)]
 struct LinksArgs {
     /// Lines `FROM TO LISTEN TARGET`: two server numbers, two ports on loopback
     file: PathBuf,
@@ -111,6 +133,7 @@ impl Cli {
             Command::List(args) => list(&args),
             Command::Run(args) => run(&args),
             Command::Compare(args) => compare(&args),
+            Command::Diff(args) => compare_servers(&args),
             Command::Links(args) => {
                 let text = fs::read_to_string(&args.file)
                     .with_context(|| format!("reading {}", args.file.display()))?;
@@ -272,6 +295,42 @@ fn shuffle(cases: &mut [Case], seed: u64) {
         let pick = usize::try_from(state >> 33).unwrap_or_default() % (last + 1);
         cases.swap(last, pick);
     }
+}
+
+fn compare_servers(args: &DiffArgs) -> Result<bool> {
+    let address = |name: &String| {
+        let found = resolve(std::slice::from_ref(name))?;
+        found.first().copied().context("no address")
+    };
+    let setup = Setup {
+        left: address(&args.left)?,
+        right: address(&args.right)?,
+        seed: args.seed,
+        ops: args.ops,
+        skip: args.skip.clone(),
+    };
+    let started = Instant::now();
+    let found = diff::diff(&setup, |done| terminal::counter(done, args.ops))?;
+    let Some(found) = found else {
+        let rate = diff::rate(args.ops, started);
+        println!(
+            "{} requests of seed {} answered alike ({rate}/s)",
+            args.ops, args.seed
+        );
+        return Ok(true);
+    };
+    println!(
+        "seed {}, episode {}: the servers differ after",
+        args.seed, found.episode
+    );
+    for line in &found.lines {
+        println!("  {line}");
+    }
+    println!(
+        "at    {}\nleft  {}\nright {}",
+        found.at, found.left, found.right
+    );
+    Ok(false)
 }
 
 fn compare(args: &CompareArgs) -> Result<bool> {

@@ -9,6 +9,7 @@ pub mod case;
 pub mod cli;
 pub mod code;
 pub mod control;
+pub mod diff;
 pub mod engine;
 pub mod outcome;
 pub mod profile;

@@ -410,7 +410,7 @@ impl<'a> Run<'a> {
         })
     }
 
-    fn send(&mut self, name: &str, request: &Request) -> Result<(), Stop> {
+    pub fn send(&mut self, name: &str, request: &Request) -> Result<(), Stop> {
         self.session(name)?;
         let Encoded {
             op,

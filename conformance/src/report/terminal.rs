@@ -32,6 +32,14 @@ pub fn progress(done: usize, total: usize, result: &CaseResult) {
     }
 }
 
+/// A counter on a terminal; nothing elsewhere.
+pub fn counter(done: usize, total: usize) {
+    let mut out = std::io::stderr().lock();
+    if out.is_terminal() && write!(out, "\r\x1b[K{done}/{total}").is_err() {
+        // Nobody reads it.
+    }
+}
+
 /// Counts by area, then the verdict.
 pub fn summary(run: &RunResult) -> String {
     let mut areas: BTreeMap<&str, Vec<&CaseResult>> = BTreeMap::new();
