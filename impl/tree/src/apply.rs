@@ -53,7 +53,7 @@ impl Tree {
     ///
     /// An `Err` is what the request's checks found, or (in replay only) that the snapshot is ahead of the txn. Either way
     /// the txn counts as applied.
-    // spec: CP-PRE-01, CP-WAT-33, DF-REC-19
+    // spec: CP-PRE-01, CP-WAT-33, DF-REC-07, DF-REC-19, DF-ALG-14, DF-ALG-16
     pub fn apply<'t>(
         &mut self,
         header: &TxnHeader,
@@ -62,6 +62,7 @@ impl Tree {
     ) -> Outcome<'t> {
         let outcome = match txn {
             Txn::CreateSession { timeout } => {
+                // spec: DF-REC-08, QP-TXN-07
                 self.sessions.insert(header.session_id, *timeout);
                 Ok(Response::Empty)
             }
@@ -74,7 +75,7 @@ impl Tree {
                 self.apply_multi(header, parts, triggers),
             ))),
             Txn::SetAcl { path, acl, version } => self.set_acl(path, acl, *version),
-            // spec: QP-DEF-42, DF-REC-18
+            // spec: QP-DEF-42, DF-REC-18, CP-TREE-25
             Txn::Check { .. } => Ok(Response::Empty),
             Txn::Reconfig {
                 path,
@@ -188,7 +189,7 @@ impl Tree {
         result.unwrap_or_else(MultiResult::Error)
     }
 
-    // spec: CP-TREE-20, CP-TREE-28, CP-TREE-29, DF-REC-10, DF-REC-11, DF-REC-12
+    // spec: CP-TREE-20, CP-TREE-27, CP-TREE-28, CP-TREE-29, DF-REC-10, DF-REC-11, DF-REC-12
     fn create<'t>(
         &mut self,
         header: &TxnHeader,
@@ -312,7 +313,7 @@ impl Tree {
         }
     }
 
-    // spec: CP-TREE-22, CP-TREE-24, DF-REC-14
+    // spec: CP-TREE-13, CP-TREE-22, CP-TREE-24, CP-TREE-27, DF-REC-14, DF-DIG-09, DF-ALG-15
     fn set_data<'t>(
         &mut self,
         header: &TxnHeader,
@@ -339,7 +340,7 @@ impl Tree {
         Ok(self.shown(id))
     }
 
-    // spec: CP-TREE-23, DF-REC-15
+    // spec: CP-TREE-23, DF-REC-15, CP-WAT-13. No trigger.
     fn set_acl<'t>(&mut self, path: &str, acl: &[zk_proto::Acl], version: i32) -> Outcome<'t> {
         let id = self.lookup(path).ok_or(NO_NODE)?;
         self.replace_acl(id, acl);

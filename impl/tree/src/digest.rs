@@ -40,7 +40,7 @@ fn packed(stat: &StatPersisted) -> [u8; 60] {
 }
 
 /// `sum` with one znode's part exchanged for another; 0 stands for no znode.
-// spec: DF-DIG-04
+// spec: DF-DIG-04, DF-DIG-06
 pub(crate) fn exchange(sum: u64, old: u32, new: u32) -> u64 {
     sum.wrapping_sub(old.into()).wrapping_add(new.into())
 }

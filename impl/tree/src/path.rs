@@ -10,7 +10,7 @@ pub const QUOTA: &str = "/zookeeper/quota";
 pub const CONFIG: &str = "/zookeeper/config";
 
 /// True for a path that a znode may have.
-// spec: CP-PATH-01..05. What lies above U+FFFF is two surrogates to Apache, and surrogates are refused.
+// spec: CP-PATH-01, CP-PATH-02, CP-PATH-03, CP-PATH-04, CP-PATH-05, CP-PATH-06, CP-PATH-07. What lies above U+FFFF is two surrogates to Apache, and surrogates are refused.
 pub fn is_valid(path: &str) -> bool {
     let Some(rest) = path.strip_prefix('/') else {
         return false;

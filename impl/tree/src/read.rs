@@ -198,8 +198,8 @@ impl Tree {
         MultiResult::write_end(out);
     }
 
-    /// Does an ACL grant any of `perms`?
-    // spec: CP-ACL-15
+    /// Does an ACL grant any of `perms`? Each znode answers for itself: nothing is inherited.
+    // spec: CP-ACL-01, CP-ACL-02, CP-ACL-03, CP-ACL-15
     pub fn permits(&self, acl: &AclRef, perms: Perms, schemes: &Schemes, ids: &[Id]) -> bool {
         self.settings.skip_acl || schemes.permit(acl, perms, ids)
     }

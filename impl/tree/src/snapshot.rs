@@ -35,7 +35,7 @@ pub struct Cursor {
 
 impl Tree {
     /// Begins a snapshot: copies sessions and ACLs.
-    // spec: DF-BODY-10, DF-ALG-11
+    // spec: DF-BODY-10, DF-ALG-11. One taken under a single lock is the special case DF-ALG-10.
     pub fn snapshot(&self) -> Cursor {
         let unlisted_acl = self.acls.next_id();
         let mut acls: Vec<_> = self
@@ -287,12 +287,13 @@ impl Loader {
     }
 }
 
-/// Below `/zookeeper` the server itself may have made what no client may; its parts must still be names.
+/// The root comes once, as the empty path. Below `/zookeeper` the server itself may have made what no client may; its parts must still be names.
 fn may_be_loaded(path: &str) -> bool {
     let own = path
         .strip_prefix(path::ZOOKEEPER)
         .is_some_and(|rest| rest.starts_with('/'));
-    path::is_valid(path) || (own && path.split('/').skip(1).all(|name| !name.is_empty()))
+    let root = path == "/";
+    !root && (path::is_valid(path) || (own && path.split('/').skip(1).all(|name| !name.is_empty())))
 }
 
 impl Tree {

@@ -163,6 +163,7 @@ impl Schemes {
         }
     }
 
+    // spec: CP-ACL-20
     fn may_stand(&self, id: &Id) -> bool {
         if id.scheme == WORLD {
             id.id == ANYONE

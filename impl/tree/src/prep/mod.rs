@@ -213,14 +213,14 @@ impl Prep {
         }
     }
 
-    // spec: QP-TXN-10
+    // spec: QP-TXN-10, DF-DIG-07
     fn digest(&self, tree: &Tree) -> Option<TxnDigest> {
         tree.settings
             .digest
             .then(|| txn_digest(self.pending.digest(tree)))
     }
 
-    // spec: CP-PRE-11
+    // spec: CP-PRE-11, CP-PRE-24, CP-EPH-02
     fn delete(&mut self, context: &Context<'_>, body: &Versioned<'_>) -> Checked<Txn> {
         context.ask.session?;
         let path = &*body.path;
@@ -236,7 +236,7 @@ impl Prep {
         Ok(Txn::Delete { path: path.into() })
     }
 
-    // spec: CP-PRE-12, CP-PRE-25
+    // spec: CP-PRE-12, CP-PRE-25, CP-PRE-26, CP-EPH-03
     fn set_data(&mut self, context: &Context<'_>, body: &SetData<'_>) -> Checked<Txn> {
         context.ask.session?;
         let path = &*body.path;

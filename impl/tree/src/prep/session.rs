@@ -25,7 +25,7 @@ impl Prep {
     }
 
     /// What is no longer a candidate stays: since it was found, a client may have put something else in its place.
-    // spec: CP-EPH-23, CP-EPH-24
+    // spec: CP-EPH-23, CP-EPH-24, CP-EPH-22. Apache's server also removes a persistent znode that took the place.
     pub(super) fn delete_container(&mut self, context: &Context<'_>, path: &str) -> Checked<Txn> {
         let parent_path = deletable_parent(path)?;
         let node = self.node(context, path)?;

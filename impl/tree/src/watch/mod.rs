@@ -137,19 +137,19 @@ impl Watches {
     }
 
     /// Leaves a watch. Once is as good as twice; the kinds do not replace each other.
-    // spec: CP-WAT-03, CP-WAT-07, CP-WAT-21
+    // spec: CP-WAT-03, CP-WAT-07, CP-WAT-08, CP-WAT-21
     pub fn add(&mut self, connection: ConnectionId, path: &str, kind: WatchKind) {
         self.table.add(connection, path, kind.bits());
     }
 
     /// Has the connection such a watch on exactly this path?
-    // spec: CP-WAT-53, CP-OP-31
+    // spec: CP-WAT-53, CP-WAT-54, CP-OP-31
     pub fn contains(&self, connection: ConnectionId, path: &str, which: WatcherType) -> bool {
         self.table.get(connection, path).intersects(which.bits())
     }
 
     /// Removes such watches of the connection on exactly this path; false if there were none.
-    // spec: CP-WAT-52, CP-WAT-55, CP-OP-31
+    // spec: CP-WAT-51, CP-WAT-52, CP-WAT-55, CP-OP-31. As 3.9 has it.
     pub fn remove(&mut self, connection: ConnectionId, path: &str, which: WatcherType) -> bool {
         self.table.remove(connection, path, which.bits())
     }
@@ -208,7 +208,7 @@ impl Watches {
     }
 
     /// Restores a client's watches; `each` gets the events that it missed, which must go out before the reply.
-    // spec: CP-WAT-40, CP-WAT-41, CP-WAT-42, CP-WAT-43, CP-WAT-44, CP-WAT-45, CP-OP-39
+    // spec: CP-WAT-40, CP-WAT-41, CP-WAT-42, CP-WAT-43, CP-WAT-44, CP-WAT-45, CP-WAT-46, CP-OP-39
     pub fn restore(
         &mut self,
         tree: &Tree,

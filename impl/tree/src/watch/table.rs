@@ -1,5 +1,4 @@
-//! The watches in memory: one entry for each connection and path, on two lists. About 120 bytes for a watch on a path of
-//! its own, 40 where others watch the same path.
+//! The watches in memory: one entry for each connection and path, on two lists. About 100 bytes for each.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
