@@ -188,12 +188,10 @@ pub fn in_state<T: Value>(view: &View<'_, T>) -> IdSet {
 pub fn in_fact<T: Value>(view: &View<'_, T>, fact: &Fact<'_, T>) -> IdSet {
     let mut reached = IdSet::default();
     match fact {
-        Fact::Delivered { txn, index, .. } if *index >= view.ghosts.decided.len() => {
-            let later = view
-                .ghosts
-                .established
-                .iter()
-                .any(|it| it.epoch > txn.zxid.epoch());
+        Fact::Delivered { server, txn, index } if *index >= view.ghosts.decided.len() => {
+            // A leader delivers its initial history just before it reports its epoch established.
+            let epoch = view.server(*server).and_then(|it| it.epoch);
+            let later = epoch.is_some_and(|epoch| epoch > txn.zxid.epoch());
             if later {
                 reached.insert(Situation::OldTxnCommitted.number());
             }
