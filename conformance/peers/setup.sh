@@ -21,7 +21,8 @@ say() { printf 'peers: %s\n' "$*" >&2; }
 installed() { dpkg-query -W -f='${db:Status-Abbrev}' "$1" 2>/dev/null | grep -q '^ii'; }
 
 setup_apt() {
-  command -v java >/dev/null || packages+=(default-jre-headless)
+  # javac: a test runs a Java client from its source.
+  command -v javac >/dev/null || packages+=(default-jdk-headless)
   local missing=() package
   for package in "${packages[@]}"; do installed "$package" || missing+=("$package"); done
   [ ${#missing[@]} -eq 0 ] && return

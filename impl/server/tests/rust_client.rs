@@ -36,7 +36,7 @@ where
 
 async fn connect(address: &str) -> Client {
     let options = Options::new(address).unwrap();
-    Client::with_options(options.session_timeout(Duration::from_millis(1500)))
+    Client::with_options(options.session_timeout(Duration::from_secs(3)))
         .await
         .unwrap()
 }

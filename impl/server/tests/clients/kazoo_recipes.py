@@ -21,7 +21,7 @@ from kazoo.client import KazooClient
 from kazoo.recipe.cache import TreeCache, TreeEvent
 
 ADDRESS = sys.argv[1]
-TIMEOUT = 1.5
+TIMEOUT = 3
 PATIENCE = 40
 VICTIMS, RECIPES = {}, {}
 

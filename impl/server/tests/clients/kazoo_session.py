@@ -14,7 +14,7 @@ from kazoo.security import make_digest_acl
 
 from proxy import Proxy
 
-TIMEOUT = 2.0
+TIMEOUT = 3
 PATIENCE = 30
 
 

@@ -6,6 +6,7 @@
 #![allow(dead_code)]
 
 pub(crate) mod proxy;
+pub(crate) mod scripted;
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -175,7 +176,9 @@ pub(crate) fn four_letters(port: u16, word: &str) -> String {
         return String::new();
     };
     // An Apache server that is asked too early stumbles and leaves the connection open.
-    stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(1)))
+        .unwrap();
     let mut answer = Vec::new();
     if stream.write_all(word.as_bytes()).is_ok() {
         // A reset after the answer loses nothing of it.
