@@ -118,7 +118,15 @@ impl Client {
         acl: &[Acl],
         mode: CreateMode,
     ) -> Result<String, Error> {
-        Ok(self.create_with_stat(path, data, acl, mode).await?.0)
+        if mode.is_container() {
+            return Ok(self.create_with_stat(path, data, acl, mode).await?.0);
+        }
+        let request = Request::Create(self.create_body(path, data, acl, mode)?);
+        let reply = self.call(&request, None).await?;
+        match Response::decode(OpCode::Create, &reply)? {
+            Response::Path(path) => Ok(self.shared.options.chroot.back(&path)),
+            other => Err(unexpected(&other)),
+        }
     }
 
     pub async fn create_with_stat(

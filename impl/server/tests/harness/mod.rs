@@ -42,27 +42,32 @@ pub(crate) struct Server {
 impl Server {
     /// Starts one in `folder`, with more lines for its zoo.cfg; returns once it serves.
     pub(crate) fn start(kind: Kind, folder: &Path, lines: &str) -> Self {
-        let port = free_port();
-        let data = folder.join("data");
-        fs::create_dir_all(&data).unwrap();
-        let text = format!(
-            "{COMMON}dataDir={}\nclientPort={port}\n{lines}",
-            data.display()
-        );
-        fs::write(folder.join("zoo.cfg"), text).unwrap();
-        let folder = folder.to_owned();
         let mut server = Self {
             kind,
-            port,
-            folder,
+            port: free_port(),
+            folder: folder.to_owned(),
             child: None,
         };
-        server.restart();
+        server.start_as(kind, lines);
         server
     }
 
     pub(crate) fn vivarium(folder: &Path) -> Self {
         Self::start(Kind::Vivarium, folder, "")
+    }
+
+    /// Starts a server of any kind on the same port and data; the one before must have ended.
+    pub(crate) fn start_as(&mut self, kind: Kind, lines: &str) {
+        let data = self.data();
+        fs::create_dir_all(&data).unwrap();
+        let port = self.port;
+        let text = format!(
+            "{COMMON}dataDir={}\nclientPort={port}\n{lines}",
+            data.display()
+        );
+        fs::write(self.folder.join("zoo.cfg"), text).unwrap();
+        self.kind = kind;
+        self.restart();
     }
 
     /// Starts the process again, on the same port and data.
