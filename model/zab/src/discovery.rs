@@ -268,7 +268,7 @@ impl Leading {
 }
 
 impl<T: Payload> Learning<T> {
-    // spec: QP-ZAB-05.
+    // spec: QP-ZAB-05, QP-ZAB-23.
     pub(crate) fn on_leader_info<P: Policy>(
         &mut self,
         epoch: Epoch,

@@ -164,7 +164,7 @@ impl Leading {
 
 /// How a learner whose log ends at `last` is brought level with `committed`:
 /// the mode, and the zxid after which it lacks everything.
-// spec: QP-SYN-01. An entry of an epoch exists only after that epoch was
+// spec: QP-SYN-01, QP-SYN-04. An entry of an epoch exists only after that epoch was
 // established, so logs that share an epoch share all before it: the last entry
 // of the leader not after `last` is the greatest common one if it is of the same epoch.
 pub(crate) fn decide<T: Payload, P: Policy>(
@@ -291,7 +291,7 @@ impl<T: Payload> Learning<T> {
     }
 
     /// NEWLEADER: the history is complete. Makes it durable, then the epoch, then acks.
-    // spec: QP-SYN-16. An epoch file that is ahead of its history would win an
+    // spec: QP-SYN-16, QP-SYN-19. An epoch file that is ahead of its history would win an
     // election with a short log; an early ack would establish an epoch that one
     // crash forgets.
     pub(crate) fn on_new_leader<P: Policy>(

@@ -165,7 +165,7 @@ impl<T: Payload> Learning<T> {
         match then {
             Then::Promise => self.promise(Some(context.disk.current), context),
             Then::Adopt => self.on_adopted(context),
-            // spec: QP-BC-07. An ack promises that the proposal survives a crash,
+            // spec: QP-BC-07, QP-INT-04. An ack promises that the proposal survives a crash,
             // so acks start here and nowhere else.
             Then::Logged(zxid) => self.send(Message::Ack { zxid }, context),
             Then::Nothing | Then::Announce => {}
@@ -217,6 +217,7 @@ impl<T: Payload> Learning<T> {
         }
         let syncing = (At::Synchronising..At::UpToDate).contains(&self.at);
         let snapshot_late = !context.policy.sends_snapshot_before_new_leader();
+        // spec: QP-ZAB-07. What has no place in the phase ends the link, below.
         match message {
             Message::LeaderInfo { epoch } if self.at == At::Greeting => {
                 Ok(self.on_leader_info(epoch, context))
@@ -277,6 +278,7 @@ impl<T: Payload> Learning<T> {
                 }
                 Ok(Turn::Stay)
             }
+            // spec: QP-BC-14.
             Message::Revalidate { session } if serving => {
                 context.effects.push(Effect::Revalidated { session });
                 Ok(Turn::Stay)
@@ -307,7 +309,7 @@ impl<T: Payload> Learning<T> {
         }
     }
 
-    // spec: QP-BC-07, QP-BC-09. The link is FIFO, so a gap is a lost message and
+    // spec: QP-BC-07, QP-BC-09, QP-INT-01. The link is FIFO, so a gap is a lost message and
     // not a slow one: synchronise again.
     fn on_proposal<P: Policy>(
         &mut self,

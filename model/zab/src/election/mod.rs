@@ -82,6 +82,7 @@ impl Looking {
             context.ballot.vote = Vote::NONE;
             return Turn::Stay;
         }
+        // spec: QP-FLE-04, QP-FLE-11.
         context.ballot.round = context.ballot.round.next();
         context.effects.report(Report::Electing {
             round: context.ballot.round,
@@ -263,6 +264,7 @@ impl Looking {
                 return Turn::Elected;
             }
         }
+        // spec: QP-FLE-22. A server that restarts has nothing else to go by.
         self.settled.insert(from, heard);
         if self.settled.follows(n, context) {
             context.ballot.round = n.round;
@@ -327,7 +329,8 @@ impl Looking {
 }
 
 /// The vote that this server starts with.
-// spec: QP-FLE-05, QP-FLE-21. The current epoch, never the accepted one.
+// spec: QP-FLE-05, QP-FLE-06, QP-FLE-20, QP-FLE-21. The current epoch, never the
+// accepted one; an observer takes over the votes of others.
 fn own_vote<T: Payload, P: Policy>(context: &Context<'_, T, P>) -> Vote {
     if !context.is_voter(context.id) {
         return Vote::NONE;
