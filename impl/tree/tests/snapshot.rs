@@ -336,6 +336,22 @@ fn the_counter_of_names_stops_at_its_end() {
     assert_eq!(cversion, Some(i32::MAX));
 }
 
+// spec: DF-ALG-15
+#[test]
+fn the_same_data_again_give_another_digest() {
+    let mut tree = Tree::new(Settings::default());
+    let digests = [1, 2].map(|version| {
+        let set = Txn::SetData {
+            path: "/".into(),
+            data: Some("x".into()),
+            version,
+        };
+        assert_eq!(apply(&mut tree, i64::from(version), &set), None);
+        tree.digest()
+    });
+    assert_ne!(digests[0], digests[1]);
+}
+
 // spec: DF-DIG-01, DF-DIG-08, CP-FLW-27
 #[test]
 fn digests_may_be_off_and_are_kept_for_operators() {

@@ -26,6 +26,7 @@ fn bytes_a_watch(watches: &mut Watches, place: impl Fn(usize) -> (u64, String)) 
 // spec: FT-LOAD-04, CP-GAP-18
 #[test]
 fn a_watch_takes_less_than_200_bytes_and_leaves_nothing() {
+    let start = ALLOCATOR.allocated();
     let mut watches = Watches::new();
     let one_path = bytes_a_watch(&mut watches, |number| (number as u64, "/watched".into()));
     let trigger = Trigger {

@@ -3,19 +3,20 @@
 use alloc::vec::Vec;
 use core::hash::{BuildHasher, Hasher};
 
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::DefaultHashBuilder;
 
 use super::node::NodeId;
 use super::slab::Slab;
+use super::table::Table;
 
-/// A table grows by moving all that it holds; so many of them keep that short: a thousandth of the tree at a time.
-const SHARDS: usize = 1024;
-/// hashbrown spends the lowest bits on the bucket and the highest seven on the tag; these are between.
-const SHARD_SHIFT: u32 = 40;
+/// A table grows by moving all that it holds; so many of them keep that short.
+const SHARDS: usize = 256;
+/// Tables use the lower half of the hash.
+const SHARD_SHIFT: u32 = 32;
 
 #[derive(Debug)]
 pub(crate) struct Index {
-    shards: Vec<HashTable<NodeId>>,
+    shards: Vec<Table>,
     /// Seeded: names come from clients.
     hasher: DefaultHashBuilder,
 }
@@ -23,7 +24,7 @@ pub(crate) struct Index {
 impl Default for Index {
     fn default() -> Self {
         let mut shards = Vec::new();
-        shards.resize_with(SHARDS, HashTable::new);
+        shards.resize_with(SHARDS, Table::default);
         Self {
             shards,
             hasher: DefaultHashBuilder::default(),
@@ -34,43 +35,32 @@ impl Default for Index {
 impl Index {
     pub(crate) fn find(&self, slab: &Slab, parent: NodeId, name: &[u8]) -> Option<NodeId> {
         let hash = self.hash(parent, name);
-        let found = self.shards[shard(hash)].find(hash, |&id| {
+        self.shards[shard(hash)].find(hash, |id| {
             let node = slab.node(id);
             node.parent == parent && node.name() == name
-        });
-        found.copied()
+        })
     }
 
     /// Adds `id`, whose parent and name are set and not in the index.
     pub(crate) fn insert(&mut self, slab: &Slab, id: NodeId) {
-        let Self { shards, hasher } = self;
-        let hash_of = |id: &NodeId| {
-            let node = slab.node(*id);
-            hash(hasher, node.parent, node.name())
-        };
-        let own = hash_of(&id);
-        shards[shard(own)].insert_unique(own, id, hash_of);
+        let node = slab.node(id);
+        let hash = self.hash(node.parent, node.name());
+        self.shards[shard(hash)].insert(hash, id);
     }
 
     /// Removes `id`, whose parent and name are still set.
     pub(crate) fn remove(&mut self, slab: &Slab, id: NodeId) {
         let node = slab.node(id);
         let hash = self.hash(node.parent, node.name());
-        if let Ok(entry) = self.shards[shard(hash)].find_entry(hash, |&other| other == id) {
-            entry.remove();
-        }
+        self.shards[shard(hash)].remove(hash, id);
     }
 
     fn hash(&self, parent: NodeId, name: &[u8]) -> u64 {
-        hash(&self.hasher, parent, name)
+        let mut state = self.hasher.build_hasher();
+        state.write_u32(parent);
+        state.write(name);
+        state.finish()
     }
-}
-
-fn hash(hasher: &DefaultHashBuilder, parent: NodeId, name: &[u8]) -> u64 {
-    let mut state = hasher.build_hasher();
-    state.write_u32(parent);
-    state.write(name);
-    state.finish()
 }
 
 fn shard(hash: u64) -> usize {

@@ -5,3 +5,4 @@ pub(crate) mod index;
 pub(crate) mod node;
 pub(crate) mod owners;
 pub(crate) mod slab;
+pub(crate) mod table;

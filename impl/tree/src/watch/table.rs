@@ -1,15 +1,17 @@
 //! The watches in memory: one entry for each connection and path, on two lists. About 100 bytes for each.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::hash::{BuildHasher, Hasher};
 
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::DefaultHashBuilder;
 
 use super::{ConnectionId, Counts};
+use crate::store::table::Table as Slots;
 
 const NONE: u32 = u32::MAX;
+/// Entries.
+const WORTH_RELEASING: usize = 1024;
 
 /// The kinds of watch that a connection has on a path.
 // spec: CP-WAT-07. Each kind comes and goes by itself.
@@ -73,11 +75,11 @@ pub(super) struct Table {
     entries: Vec<Entry>,
     free: Vec<u32>,
     /// Entries by connection and path.
-    by_both: HashTable<u32>,
+    by_both: Slots,
     paths: Heads<Box<str>>,
-    path_slots: HashTable<u32>,
+    path_slots: Slots,
     connections: Heads<ConnectionId>,
-    connection_slots: BTreeMap<ConnectionId, u32>,
+    connection_slots: Slots,
     counts: Counts,
     recursive: usize,
     hasher: DefaultHashBuilder,
@@ -117,7 +119,7 @@ impl<K> Heads<K> {
 
 impl Table {
     pub(super) fn is_empty(&self) -> bool {
-        self.by_both.is_empty()
+        self.by_both.len() == 0
     }
 
     pub(super) fn has_recursive(&self) -> bool {
@@ -130,7 +132,9 @@ impl Table {
 
     pub(super) fn add(&mut self, connection: ConnectionId, path: &str, bits: Bits) {
         let path = self.find_path(path).unwrap_or_else(|| self.open_path(path));
-        let connection = self.open_connection(connection);
+        let connection = self
+            .find_connection(connection)
+            .unwrap_or_else(|| self.open_connection(connection));
         let entry = self
             .find(connection, path)
             .unwrap_or_else(|| self.link(connection, path));
@@ -154,8 +158,8 @@ impl Table {
     }
 
     pub(super) fn remove_connection(&mut self, connection: ConnectionId) {
-        while let Some(slot) = self.connection_slots.get(&connection) {
-            let first = self.connections.slots[*slot as usize].first;
+        while let Some(slot) = self.find_connection(connection) {
+            let first = self.connections.slots[slot as usize].first;
             self.set_bits(first, Bits::default());
         }
     }
@@ -187,19 +191,18 @@ impl Table {
     pub(super) fn by_connection(
         &self,
     ) -> impl Iterator<Item = (ConnectionId, impl Iterator<Item = &str>)> {
-        let watching = self
+        let mut watching: Vec<&Head<ConnectionId>> = self
             .connection_slots
             .iter()
-            .map(|(id, slot)| (*id, &self.connections.slots[*slot as usize]));
-        watching
-            .filter(|(_, head)| head.data > 0)
-            .map(|(id, head)| {
-                let entries = self.list(head.first, |entry| entry.of_connection.1);
-                (
-                    id,
-                    entries.map(|entry| &*self.paths.slots[entry.path as usize].key),
-                )
-            })
+            .map(|slot| &self.connections.slots[slot as usize])
+            .filter(|head| head.data > 0)
+            .collect();
+        watching.sort_unstable_by_key(|head| head.key);
+        watching.into_iter().map(|head| {
+            let entries = self.list(head.first, |entry| entry.of_connection.1);
+            let paths = entries.map(|entry| &*self.paths.slots[entry.path as usize].key);
+            (head.key, paths)
+        })
     }
 
     pub(super) fn by_path(
@@ -226,47 +229,39 @@ impl Table {
     }
 
     fn locate(&self, connection: ConnectionId, path: &str) -> Option<u32> {
-        self.find(
-            *self.connection_slots.get(&connection)?,
-            self.find_path(path)?,
-        )
+        self.find(self.find_connection(connection)?, self.find_path(path)?)
     }
 
     fn find(&self, connection: u32, path: u32) -> Option<u32> {
-        let same = |slot: &u32| {
-            let entry = &self.entries[*slot as usize];
-            entry.connection == connection && entry.path == path
-        };
         self.by_both
-            .find(hash_both(&self.hasher, connection, path), same)
-            .copied()
+            .find(hash_both(&self.hasher, connection, path), |slot| {
+                let entry = &self.entries[slot as usize];
+                entry.connection == connection && entry.path == path
+            })
     }
 
     fn find_path(&self, path: &str) -> Option<u32> {
-        let hash = self.hasher.hash_one(path);
-        self.path_slots
-            .find(hash, |slot| *self.paths.slots[*slot as usize].key == *path)
-            .copied()
+        let is = |slot: u32| *self.paths.slots[slot as usize].key == *path;
+        self.path_slots.find(self.hasher.hash_one(path), is)
+    }
+
+    fn find_connection(&self, connection: ConnectionId) -> Option<u32> {
+        let is = |slot: u32| self.connections.slots[slot as usize].key == connection;
+        self.connection_slots
+            .find(self.hasher.hash_one(connection), is)
     }
 
     fn open_path(&mut self, path: &str) -> u32 {
         let slot = self.paths.open(path.into());
-        let Self {
-            path_slots,
-            paths,
-            hasher,
-            ..
-        } = self;
-        let hash_of = |slot: &u32| hasher.hash_one(&*paths.slots[*slot as usize].key);
-        path_slots.insert_unique(hasher.hash_one(path), slot, hash_of);
+        self.path_slots.insert(self.hasher.hash_one(path), slot);
         slot
     }
 
     fn open_connection(&mut self, connection: ConnectionId) -> u32 {
-        *self
-            .connection_slots
-            .entry(connection)
-            .or_insert_with(|| self.connections.open(connection))
+        let slot = self.connections.open(connection);
+        self.connection_slots
+            .insert(self.hasher.hash_one(connection), slot);
+        slot
     }
 
     /// Puts a new entry, without any bit yet, at the head of its two lists.
@@ -294,16 +289,8 @@ impl Table {
         if let Some(next) = self.entries.get_mut(next_of_connection as usize) {
             next.of_connection.0 = slot;
         }
-        let Self {
-            by_both,
-            entries,
-            hasher,
-            ..
-        } = self;
-        by_both.insert_unique(hash_both(hasher, connection, path), slot, |slot| {
-            let entry = &entries[*slot as usize];
-            hash_both(hasher, entry.connection, entry.path)
-        });
+        self.by_both
+            .insert(hash_both(&self.hasher, connection, path), slot);
         slot
     }
 
@@ -366,9 +353,7 @@ impl Table {
         let (path, connection) = (entry.path, entry.connection);
         let (on_path, of_connection) = (entry.on_path, entry.of_connection);
         let hash = hash_both(&self.hasher, connection, path);
-        if let Ok(found) = self.by_both.find_entry(hash, |other| *other == slot) {
-            found.remove();
-        }
+        self.by_both.remove(hash, slot);
         match self.entries.get_mut(on_path.0 as usize) {
             Some(previous) => previous.on_path.1 = on_path.1,
             None => self.paths.slots[path as usize].first = on_path.1,
@@ -386,6 +371,15 @@ impl Table {
         self.free.push(slot);
         self.close_path(path);
         self.close_connection(connection);
+        self.release_memory();
+    }
+
+    /// Gives back what a flood of watches took, once there is none.
+    fn release_memory(&mut self) {
+        if self.is_empty() && self.entries.len() > WORTH_RELEASING {
+            (self.entries, self.free) = (Vec::new(), Vec::new());
+            (self.paths, self.connections) = (Heads::default(), Heads::default());
+        }
     }
 
     fn close_path(&mut self, slot: u32) {
@@ -395,16 +389,15 @@ impl Table {
         }
         let key = core::mem::take(&mut head.key);
         let hash = self.hasher.hash_one(&*key);
-        if let Ok(found) = self.path_slots.find_entry(hash, |other| *other == slot) {
-            found.remove();
-        }
+        self.path_slots.remove(hash, slot);
         self.paths.free.push(slot);
     }
 
     fn close_connection(&mut self, slot: u32) {
         let head = &self.connections.slots[slot as usize];
         if head.first == NONE {
-            self.connection_slots.remove(&head.key);
+            self.connection_slots
+                .remove(self.hasher.hash_one(head.key), slot);
             self.connections.free.push(slot);
         }
     }
