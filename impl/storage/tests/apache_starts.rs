@@ -273,7 +273,7 @@ impl Client {
         let acl = [Acl::open()];
         let (header, _) = self.call(&Request::Create(request::Create {
             path: path.into(),
-            data: Some(data.into()),
+            data: Some(data),
             acl: Some(acl.iter().collect()),
             flags: 0,
         }));
