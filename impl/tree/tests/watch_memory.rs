@@ -47,6 +47,11 @@ fn a_watch_takes_less_than_200_bytes_and_leaves_nothing() {
     watches.remove_connection(7);
     assert_eq!(watches.counts(), Counts::default());
 
+    assert!(
+        ALLOCATOR.allocated() - start < 1 << 20,
+        "memory of watches that are gone"
+    );
+
     println!(
         "live bytes a watch: {one_path:.1} of a million on one path, {many_paths:.1} on a million paths"
     );

@@ -122,6 +122,9 @@ pub struct Event<'a> {
     pub acl: &'a AclRef,
 }
 
+/// Connections of one event for which memory is kept.
+const KEPT: usize = 1024;
+
 /// All watches of a server.
 #[derive(Debug, Default)]
 pub struct Watches {
@@ -177,34 +180,16 @@ impl Watches {
             Change::DataChanged => (EventKind::NodeDataChanged, Bits::DATA),
         };
         matching = matching.with(Bits::PERSISTENT).with(Bits::RECURSIVE);
-        self.found.clear();
         self.table.fire(&trigger.path, matching, &mut self.found);
         self.find_above(&trigger.path);
-        emit(
-            &self.found,
-            Event {
-                kind,
-                path: &trigger.path,
-                acl: &trigger.acl,
-            },
-            &mut each,
-        );
-        let Some(acl) = &trigger.parent_acl else {
-            return;
-        };
-        let path = path::parent_shown(&trigger.path);
-        self.found.clear();
-        self.table
-            .fire(path, Bits::CHILD.with(Bits::PERSISTENT), &mut self.found);
-        emit(
-            &self.found,
-            Event {
-                kind: EventKind::NodeChildrenChanged,
-                path,
-                acl,
-            },
-            &mut each,
-        );
+        let (path, acl) = (&*trigger.path, &trigger.acl);
+        self.emit(Event { kind, path, acl }, &mut each);
+        if let Some(acl) = &trigger.parent_acl {
+            let (kind, path) = (EventKind::NodeChildrenChanged, path::parent_shown(path));
+            let matching = Bits::CHILD.with(Bits::PERSISTENT);
+            self.table.fire(path, matching, &mut self.found);
+            self.emit(Event { kind, path, acl }, &mut each);
+        }
     }
 
     /// Restores a client's watches; `each` gets the events that it missed, which must go out before the reply.
@@ -268,6 +253,14 @@ impl Watches {
         self.table.by_path()
     }
 
+    fn emit(&mut self, event: Event<'_>, each: &mut impl FnMut(Event<'_>, &[ConnectionId])) {
+        if !self.found.is_empty() {
+            each(event, &self.found);
+            self.found.clear();
+            self.found.shrink_to(KEPT);
+        }
+    }
+
     /// Adds those who watch recursively from above. A connection that is found twice stays once.
     // spec: CP-WAT-14, CP-WAT-19
     fn find_above(&mut self, path: &str) {
@@ -281,16 +274,6 @@ impl Watches {
             self.found.sort_unstable();
             self.found.dedup();
         }
-    }
-}
-
-fn emit(
-    found: &[ConnectionId],
-    event: Event<'_>,
-    each: &mut impl FnMut(Event<'_>, &[ConnectionId]),
-) {
-    if !found.is_empty() {
-        each(event, found);
     }
 }
 
