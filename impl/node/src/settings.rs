@@ -92,9 +92,7 @@ pub enum Words {
 pub struct Throttle {
     /// 0 = off.
     pub max_requests: u32,
-    pub stall_ms: u32,
     pub drop_stale: bool,
-    pub stale_connection_check: bool,
     pub stale_latency_check: bool,
     /// 0 = off.
     pub throttled_op_wait_ms: u32,
@@ -181,9 +179,7 @@ impl Default for Throttle {
     fn default() -> Self {
         Self {
             max_requests: 0,
-            stall_ms: 100,
             drop_stale: true,
-            stale_connection_check: true,
             stale_latency_check: false,
             throttled_op_wait_ms: 0,
         }

@@ -27,8 +27,6 @@ pub struct ServerConfig {
     /// A slower sync is logged.
     pub fsync_warning_ms: u32,
     pub snapshot_compression: SnapshotCompression,
-    /// Snapshots end with the last zxid, as 3.9 writes them.
-    pub serialize_last_zxid: bool,
     pub purge_retain: u32,
     /// None = never purge.
     pub purge_interval_hours: Option<u32>,

@@ -16,6 +16,7 @@ extern crate alloc;
 pub mod apply;
 pub mod auth;
 mod digest;
+mod eager;
 pub mod owner;
 pub mod path;
 pub mod prep;

@@ -29,6 +29,11 @@ pub(super) fn auth(
         state.end = super::lane::End::Now;
         return Verdict::Closed;
     };
+    if request.scheme == "ensemble"
+        && let Some(names) = &shared.settings.ensemble_auth_names
+    {
+        return ensemble(names, state, header.xid, request.auth.unwrap_or_default());
+    }
     let proved = shared.schemes.authenticate(&request.scheme, request.auth);
     match proved.ok().and_then(|new| merged(&state.ids, new)) {
         Some(ids) => {
@@ -43,6 +48,18 @@ pub(super) fn auth(
             Verdict::Closed
         }
     }
+}
+
+/// A client that names another ensemble has been sent to the wrong place, and is cut off unanswered.
+// spec: CP-AUTH-08
+fn ensemble(names: &[String], state: &mut LaneState, xid: i32, asked: &[u8]) -> Verdict {
+    let known = names.is_empty() || names.iter().any(|name| name.as_bytes() == asked);
+    if !asked.is_empty() && !known {
+        state.end = super::lane::End::Now;
+        return Verdict::Closed;
+    }
+    state.reply(xid, 0, ErrorCode::Ok, |_| {});
+    Verdict::Accepted
 }
 
 /// The old identities and the new ones, without duplicates; None past the bound.

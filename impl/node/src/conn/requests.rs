@@ -137,8 +137,9 @@ impl Conn {
     ) -> Step {
         let now = side.now;
         let route = route(incoming.header.op);
-        let needs_tree = matches!(route, Route::Read(op) if op != OpCode::Ping);
-        if needs_tree && side.tree.is_none() && state.queue.is_empty() {
+        let eager = self.shared.settings.eager_acl_check && matches!(route, Route::Write(_));
+        let reads = matches!(route, Route::Read(op) if op != OpCode::Ping);
+        if side.tree.is_none() && (eager || reads && state.queue.is_empty()) {
             return Step::NeedsTree;
         }
         let held_back = self.throttled_since_ms.take();
@@ -160,6 +161,11 @@ impl Conn {
         ) {
             return Step::Next;
         }
+        if self.is_stale(now, route, attached, held_back) {
+            self.shared.totals.stale_requests.add(1);
+            state.end = End::Now;
+            return Step::Stop;
+        }
         if let Some(refusal) = self.refusal(now, route, state, held_back) {
             return self.refuse_request(side, incoming.header, refusal, state);
         }
@@ -169,6 +175,25 @@ impl Conn {
             Route::Read(op) => self.read(side, op, incoming, state),
             Route::Refused | Route::Auth | Route::Sasl => Step::Next,
         }
+    }
+
+    /// Whether a request waited for the throttle longer than its session may be silent: nobody
+    /// waits for its answer any more.
+    // spec: CP-THR-04
+    fn is_stale(
+        &self,
+        now: Now,
+        route: Route,
+        attached: &Attached,
+        held_back_since: Option<u64>,
+    ) -> bool {
+        let throttle = &self.shared.settings.throttle;
+        throttle.drop_stale
+            && throttle.stale_latency_check
+            && route != Route::Write(OpCode::CloseSession)
+            && held_back_since.is_some_and(|since| {
+                now.mono_ms.saturating_sub(since) > u64::from(attached.timeout_ms)
+            })
     }
 
     /// Why a request is not even tried.
@@ -262,13 +287,18 @@ impl Conn {
         let limit =
             self.shared.settings.max_frame_bytes + self.shared.settings.max_frame_extra_bytes;
         // spec: CP-PRE-03, CP-FRM-10. What does not decode is answered here and never proposed.
-        if !matches!(
-            Request::decode_with_limit(op, incoming.body, limit),
-            Ok(Some(_))
-        ) {
+        let Ok(Some(request)) = Request::decode_with_limit(op, incoming.body, limit) else {
             let refusal = Refusal {
                 zxid: None,
                 error: ErrorCode::MarshallingError,
+                close: false,
+            };
+            return self.refuse_request(side, incoming.header, refusal, state);
+        };
+        if let Some(error) = self.refused_eagerly(side, attached, &request, state) {
+            let refusal = Refusal {
+                zxid: Some(0),
+                error,
                 close: false,
             };
             return self.refuse_request(side, incoming.header, refusal, state);
@@ -302,6 +332,23 @@ impl Conn {
             return Step::Stop;
         }
         Step::Next
+    }
+
+    // spec: CP-ACL-31. In its place among the connection's replies, which Apache's overtakes.
+    fn refused_eagerly(
+        &self,
+        side: &ReadSide<'_>,
+        attached: &Attached,
+        request: &Request<'_>,
+        state: &LaneState,
+    ) -> Option<ErrorCode> {
+        let tree = side.tree.filter(|_| self.shared.settings.eager_acl_check)?;
+        let reader = zk_tree::Reader {
+            schemes: &self.shared.schemes,
+            ids: &state.ids,
+            session: attached.session.id,
+        };
+        tree.refuses(request, &reader)
     }
 
     // spec: CP-ORD-01, CP-ORD-03. Behind the session's own writes a read waits; behind others' it does not.

@@ -109,6 +109,9 @@ fn ensemble(draft: &mut Draft, id: Option<u8>, membership: Membership) -> Result
         return Err("extendedTypesEnabled allows ids up to 254, and myid is 255".to_owned());
     }
     if !distributed(draft.quorum.standalone_enabled, &membership)? {
+        // spec: CP-ACL-31. Apache's members alone check before they forward; a standalone server
+        // has the real checks right behind, and a refusal there takes a zxid.
+        draft.server.settings.eager_acl_check = false;
         return Ok(());
     }
     if draft.quorum.init_limit_ticks == 0 {

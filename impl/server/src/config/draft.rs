@@ -111,7 +111,6 @@ fn blank_server() -> ServerConfig {
         },
         fsync_warning_ms: 0,
         snapshot_compression: SnapshotCompression::None,
-        serialize_last_zxid: false,
         purge_retain: 0,
         purge_interval_hours: None,
         trust_empty: false,

@@ -50,12 +50,15 @@ impl LogThread {
         if self.batching.flush_delay_ms == 0 {
             return;
         }
-        let until = Instant::now() + Duration::from_millis(u64::from(self.batching.flush_delay_ms));
+        let ms = |ms: u32| Duration::from_millis(u64::from(ms));
+        let until = Instant::now() + ms(self.batching.flush_delay_ms);
         let mut more = Vec::new();
-        while batch.len() < self.batching.max_requests as usize
-            && Instant::now() < until
-            && self.queue.take(&mut more, Some(until))
-        {
+        while batch.len() < self.batching.max_requests as usize && Instant::now() < until {
+            let quiet = (Instant::now() + ms(self.batching.max_poll_ms)).min(until);
+            let open = self.queue.take(&mut more, Some(quiet));
+            if !open || more.is_empty() {
+                return;
+            }
             batch.append(&mut more);
         }
     }
