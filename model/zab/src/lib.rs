@@ -55,6 +55,7 @@ pub mod policy;
 pub mod quorum;
 mod role;
 pub mod set;
+pub mod status;
 mod sync;
 
 pub use config::{Config, Durable, RestoreError, Timing};
@@ -62,10 +63,11 @@ pub use effect::{Effect, Effects, Misbehaviour, Report, SyncMode, Timer, Write};
 pub use event::{Event, Reply};
 pub use id::{Epoch, LinkId, ReadId, Round, ServerId, Ticks, WriteId, Zxid};
 pub use message::{Message, Notification, Proposal, ServerState, Vote};
-pub use peer::{Broken, LearnerStatus, Peer, Phase, RoleKind, Status};
+pub use peer::Peer;
 pub use policy::{Policy, Production};
 pub use quorum::{Group, Quorums, Verifier};
 pub use set::ServerSet;
+pub use status::{Broken, LearnerStatus, Phase, RoleKind, Status};
 
 /// What a transaction, a forwarded request or a session table is to the core:
 /// opaque bytes. `u8` in the checker, `Bytes` in the server.

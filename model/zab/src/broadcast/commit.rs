@@ -6,10 +6,10 @@ use crate::disk::Then;
 use crate::effect::{Misbehaviour, Report, Timer};
 use crate::id::Zxid;
 use crate::message::{Message, Proposal};
-use crate::peer::Broken;
 use crate::policy::Policy;
 use crate::role::{Context, Turn};
 use crate::set::ServerSet;
+use crate::status::Broken;
 
 impl Leading {
     // spec: QP-BC-03, QP-BC-04.

@@ -9,9 +9,9 @@ use crate::effect::{Effect, Misbehaviour, Report, SyncMode, Timer};
 use crate::event::Event;
 use crate::id::{Epoch, LinkId, ServerId, Zxid};
 use crate::message::{Message, Proposal};
-use crate::peer::{Broken, Phase, RoleKind, Status};
 use crate::policy::Policy;
 use crate::role::{Context, Turn};
+use crate::status::{Broken, Phase, RoleKind, Status};
 
 /// A server that has a leader, or is about to.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
