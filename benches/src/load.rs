@@ -216,6 +216,9 @@ impl Client {
             }
             self.fill(&templates, depth, now);
             self.flush().await?;
+            // Otherwise a session whose replies are there at once would go on alone for as long as
+            // the runtime lets it, and the others' replies would wait unread.
+            tokio::task::yield_now().await;
             self.receive().await?;
             let now = Instant::now();
             while let Some(header) = self.replies.next_header()? {
