@@ -44,7 +44,7 @@ enum Command {
 
 #[derive(Args)]
 struct ServerArgs {
-    /// A zoo.cfg, or CLIENT_PORT DATA_DIR [TICK_TIME] [MAX_CLIENT_CNXNS]; without any: a
+    /// A zoo.cfg, or CLIENT_PORT DATA_DIR TICK_TIME MAX_CLIENT_CNXNS, the last two optional; without any: a
     /// standalone server on 127.0.0.1:2181 with its data in ./vivarium-data
     #[arg(num_args = 0..=4)]
     arguments: Vec<String>,

@@ -492,3 +492,30 @@ fn arguments_and_flags() {
             .starts_with("command line: clientPort: \"x\"")
     );
 }
+
+// spec: CP-EPH-12
+#[test]
+fn server_255_and_ttl_nodes_do_not_go_together() {
+    let said = Site::new()
+        .id("255")
+        .says("extendedTypesEnabled=true", Strictness::Warn);
+    assert_eq!(
+        said,
+        "refused: zoo.cfg: extendedTypesEnabled allows ids up to 254, and myid is 255"
+    );
+    assert_eq!(Site::new().id("255").says("", Strictness::Warn), "");
+    assert_eq!(
+        Site::new()
+            .id("254")
+            .says("extendedTypesEnabled=true", Strictness::Warn),
+        ""
+    );
+}
+
+// spec: CP-CFG-09
+#[test]
+fn without_a_client_port_no_client_is_served() {
+    assert_eq!(Site::new().config("").client_address, None);
+    let any = Site::new().config("clientPort=0").client_address;
+    assert_eq!(any, Some("0.0.0.0:0".parse().unwrap()));
+}
