@@ -55,6 +55,8 @@ pub struct Settings {
     pub commit_log_count: u32,
     pub reconfig: bool,
     pub read_only_mode: bool,
+    /// `no`: the leader takes no clients, unless it is alone.
+    pub leader_serves: bool,
 }
 
 /// Text that no log, error or dump may show.
@@ -171,6 +173,7 @@ impl Default for Settings {
             commit_log_count: 500,
             reconfig: false,
             read_only_mode: false,
+            leader_serves: true,
         }
     }
 }

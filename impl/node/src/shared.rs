@@ -141,7 +141,8 @@ impl Shared {
         match self.mode() {
             Mode::NotServing => false,
             Mode::ReadOnly => accepts_read_only,
-            Mode::Standalone | Mode::Leader | Mode::Follower | Mode::Observer => true,
+            Mode::Leader => self.settings.leader_serves || lock(&self.ensemble).quorum_size == 1,
+            Mode::Standalone | Mode::Follower | Mode::Observer => true,
         }
     }
 

@@ -3,9 +3,12 @@
 use crate::run::{RunError, ServerConfig, SnapshotCompression};
 use crate::shell::clients::{Port, listen};
 use crate::shell::clock::Clock;
-use crate::shell::driver::{Hands, drive};
+use crate::shell::driver::{Ensemble, Hands, drive};
 use crate::shell::inbox::Inbox;
 use crate::shell::log_thread::LogThread;
+use crate::shell::quorum::election::Election;
+use crate::shell::quorum::links::Links;
+use crate::shell::quorum::members::{Members, PortKind};
 use crate::shell::snapshots::{SnapshotSignal, SnapshotThread};
 use crate::shell::{fatal, host};
 use std::net::SocketAddr;
@@ -20,7 +23,7 @@ use zk_node::disk::{Command, Keeper, restore};
 use zk_node::words::{About, DEFAULT_TRACE_MASK};
 use zk_node::{Input, Node, Shared};
 use zk_storage::disk::RealDisk;
-use zk_storage::{Compression, Store};
+use zk_storage::{Compression, Log, Store};
 
 /// A server at work. Dropping it without `stop` leaves its threads running.
 pub struct Server {
@@ -64,10 +67,13 @@ impl Server {
     /// Damage of the data directory, a port in use, a configuration that cannot be.
     pub fn start(config: ServerConfig) -> Result<Self, RunError> {
         let clock = Clock::start();
-        let tree_settings = tree_settings(&config);
         let store = Arc::new(Store::open(Arc::new(RealDisk), storage_config(&config))?);
-        let peer_config = peer_config(&config);
-        let restored = restore(&store, &tree_settings, peer_config.window)?;
+        let members = config
+            .quorum
+            .clone()
+            .map(|quorum| Arc::new(Members::new(quorum)));
+        let peer_config = peer_config(&config, members.as_deref());
+        let restored = restore(&store, &tree_settings(&config), peer_config.window)?;
         for warning in &restored.warnings {
             tracing::warn!("{warning}");
         }
@@ -78,76 +84,17 @@ impl Server {
             clock.now(),
         ));
         let node = Node::new(Arc::clone(&shared), peer, clock.now(), scatter(clock));
-
-        let driver = Arc::new(Inbox::default());
-        let log = Arc::new(Inbox::default());
-        let snapshots = Arc::new(SnapshotSignal::default());
-        let listener = config
-            .client_address
-            .map(|address| listen(address, config.client_backlog))
-            .transpose()?;
-        let client_address = listener
-            .as_ref()
-            .map(std::net::TcpListener::local_addr)
-            .transpose()
-            .map_err(RunError::Runtime)?;
-
-        let log_thread = spawn(
-            "log",
-            LogThread {
-                keeper: Keeper::new(Arc::clone(&store), restored.log, tree_settings),
-                queue: Arc::clone(&log),
-                driver: Arc::clone(&driver),
-                shared: Arc::clone(&shared),
-                batching: config.batching,
-                warn_ms: config.fsync_warning_ms,
-                size_limit_bytes: config.log_size_limit_bytes,
-            },
-            LogThread::run,
-        )?;
-        let snapshot_thread = spawn(
-            "snapshot",
-            SnapshotThread {
-                shared: Arc::clone(&shared),
-                store: Arc::clone(&store),
-                signal: Arc::clone(&snapshots),
-                compression: compression(config.snapshot_compression),
-                retain: config
-                    .purge_interval_hours
-                    .map(|_| config.purge_retain as usize),
-            },
-            SnapshotThread::run,
-        )?;
-        let hands = Hands {
-            log: Arc::clone(&log),
-            snapshots: Arc::clone(&snapshots),
-        };
-        let driver_thread = spawn(
-            "driver",
-            (node, Arc::clone(&driver), hands),
-            move |(node, inbox, hands)| {
-                drive(node, &inbox, clock, &hands);
-            },
-        )?;
-
         let runtime = runtime(config.worker_threads)?;
-        if let Some(listener) = listener {
-            let port = Arc::new(port(&config, clock, &shared, &driver, client_address));
-            let _guard = runtime.enter();
-            let listener = TcpListener::from_std(listener).map_err(RunError::Runtime)?;
-            runtime.spawn(port.accept(listener));
-        }
-        Ok(Self {
-            runtime,
+        let started = Starting {
+            config,
+            clock,
+            store,
+            members,
             shared,
-            driver,
-            log,
-            snapshots,
-            driver_thread,
-            log_thread,
-            snapshot_thread,
-            client_address,
-        })
+            runtime,
+            driver: Arc::default(),
+        };
+        started.go(node, restored.log)
     }
 
     /// The port that clients connect to, as bound.
@@ -172,6 +119,160 @@ impl Server {
         join(self.log_thread);
         self.snapshots.close();
         join(self.snapshot_thread);
+    }
+}
+
+/// What the parts of a server are built from.
+struct Starting {
+    config: ServerConfig,
+    clock: Clock,
+    store: Arc<Store>,
+    members: Option<Arc<Members>>,
+    shared: Arc<Shared>,
+    runtime: Runtime,
+    driver: Arc<Inbox<Input>>,
+}
+
+impl Starting {
+    fn go(self, node: Node, log: Log) -> Result<Server, RunError> {
+        let (log_queue, snapshots) = (
+            Arc::new(Inbox::default()),
+            Arc::new(SnapshotSignal::default()),
+        );
+        // Ports first: a port in use must not leave threads behind.
+        let ensemble = self.ensemble(&log_queue)?;
+        let clients = self.clients()?;
+        let log_thread = spawn("log", self.log_thread(log, &log_queue), LogThread::run)?;
+        let snapshot_thread = spawn(
+            "snapshot",
+            self.snapshot_thread(&snapshots),
+            SnapshotThread::run,
+        )?;
+        let hands = Hands {
+            log: Arc::clone(&log_queue),
+            snapshots: Arc::clone(&snapshots),
+            ensemble,
+        };
+        let (inbox, clock) = (Arc::clone(&self.driver), self.clock);
+        let driver_thread = spawn("driver", node, move |node| {
+            drive(node, &inbox, clock, &hands)
+        })?;
+        Ok(Server {
+            runtime: self.runtime,
+            shared: self.shared,
+            driver: self.driver,
+            log: log_queue,
+            snapshots,
+            driver_thread,
+            log_thread,
+            snapshot_thread,
+            client_address: clients,
+        })
+    }
+
+    /// Opens the port for clients.
+    fn clients(&self) -> Result<Option<SocketAddr>, RunError> {
+        let Some(address) = self.config.client_address else {
+            return Ok(None);
+        };
+        let listener = listen(address, self.config.client_backlog)?;
+        let bound = listener.local_addr().map_err(RunError::Runtime)?;
+        let port = Arc::new(self.port(bound));
+        let _guard = self.runtime.enter();
+        let listener = TcpListener::from_std(listener).map_err(RunError::Runtime)?;
+        self.runtime.spawn(port.accept(listener));
+        Ok(Some(bound))
+    }
+
+    /// Opens the two ports between servers.
+    // spec: QP-CNX-12
+    fn ensemble(&self, log: &Arc<Inbox<Command>>) -> Result<Option<Ensemble>, RunError> {
+        let Some(members) = &self.members else {
+            return Ok(None);
+        };
+        let handle = self.runtime.handle();
+        let election = Arc::new(Election::new(
+            Arc::clone(members),
+            Arc::clone(&self.driver),
+            handle.clone(),
+            self.config.settings.tick_time_ms,
+        ));
+        let links = Arc::new(Links::new(
+            Arc::clone(members),
+            Arc::clone(&self.driver),
+            Arc::clone(&self.shared),
+            Arc::clone(&self.store),
+            Arc::clone(log),
+            handle.clone(),
+        ));
+        handle.spawn(Arc::clone(&election).accept(self.listen(members, PortKind::Election)?));
+        handle.spawn(Arc::clone(&links).accept(self.listen(members, PortKind::Quorum)?));
+        Ok(Some(Ensemble { election, links }))
+    }
+
+    fn listen(&self, members: &Members, kind: PortKind) -> Result<TcpListener, RunError> {
+        let address = self
+            .runtime
+            .block_on(members.own_address(kind))
+            .map_err(RunError::Runtime)?;
+        let listener = listen(address, 0)?;
+        let _guard = self.runtime.enter();
+        TcpListener::from_std(listener).map_err(RunError::Runtime)
+    }
+
+    fn log_thread(&self, log: Log, queue: &Arc<Inbox<Command>>) -> LogThread {
+        LogThread {
+            keeper: Keeper::new(Arc::clone(&self.store), log, tree_settings(&self.config)),
+            queue: Arc::clone(queue),
+            driver: Arc::clone(&self.driver),
+            shared: Arc::clone(&self.shared),
+            batching: self.config.batching,
+            warn_ms: self.config.fsync_warning_ms,
+            size_limit_bytes: self.config.log_size_limit_bytes,
+        }
+    }
+
+    fn snapshot_thread(&self, signal: &Arc<SnapshotSignal>) -> SnapshotThread {
+        SnapshotThread {
+            shared: Arc::clone(&self.shared),
+            store: Arc::clone(&self.store),
+            signal: Arc::clone(signal),
+            compression: compression(self.config.snapshot_compression),
+            retain: self
+                .config
+                .purge_interval_hours
+                .map(|_| self.config.purge_retain as usize),
+        }
+    }
+
+    fn port(&self, bound: SocketAddr) -> Port {
+        let config = &self.config;
+        let (data, logs) = (
+            config.data_dir.join("version-2"),
+            config.data_log_dir.join("version-2"),
+        );
+        Port {
+            shared: Arc::clone(&self.shared),
+            driver: Arc::clone(&self.driver),
+            clock: self.clock,
+            about: About {
+                version: host::version(),
+                client_port: Some(bound.port()),
+                data_dir: data.display().to_string(),
+                data_log_dir: logs.display().to_string(),
+                client_backlog: config.client_backlog,
+                member: self.members.as_deref().and_then(Members::about),
+                trace_mask: AtomicI64::new(DEFAULT_TRACE_MASK),
+            },
+            membership: self
+                .members
+                .as_ref()
+                .map(|members| members.text.clone())
+                .unwrap_or_default(),
+            directories: (data, logs),
+            keep_alive: config.client_keep_alive,
+            words: Default::default(),
+        }
     }
 }
 
@@ -202,37 +303,6 @@ fn runtime(workers: usize) -> Result<Runtime, RunError> {
         .enable_all()
         .build()
         .map_err(RunError::Runtime)
-}
-
-fn port(
-    config: &ServerConfig,
-    clock: Clock,
-    shared: &Arc<Shared>,
-    driver: &Arc<Inbox<Input>>,
-    address: Option<SocketAddr>,
-) -> Port {
-    let (data, logs) = (
-        config.data_dir.join("version-2"),
-        config.data_log_dir.join("version-2"),
-    );
-    Port {
-        shared: Arc::clone(shared),
-        driver: Arc::clone(driver),
-        clock,
-        about: About {
-            version: host::version(),
-            client_port: address.map(|address| address.port()),
-            data_dir: data.display().to_string(),
-            data_log_dir: logs.display().to_string(),
-            client_backlog: config.client_backlog,
-            member: None,
-            trace_mask: AtomicI64::new(DEFAULT_TRACE_MASK),
-        },
-        membership: String::new(),
-        directories: (data, logs),
-        keep_alive: config.client_keep_alive,
-        words: Default::default(),
-    }
 }
 
 /// Spreads the snapshots of servers that start together.
@@ -274,11 +344,15 @@ fn storage_config(config: &ServerConfig) -> zk_storage::Config {
     }
 }
 
-fn peer_config(config: &ServerConfig) -> zab::Config {
-    let id = ServerId(1);
-    zab::Config {
-        standalone: true,
-        window: config.settings.commit_log_count as usize,
-        ..zab::Config::new(id, [id])
-    }
+fn peer_config(config: &ServerConfig, members: Option<&Members>) -> zab::Config {
+    let window = config.settings.commit_log_count as usize;
+    let Some(members) = members else {
+        let id = ServerId(1);
+        return zab::Config {
+            standalone: true,
+            window,
+            ..zab::Config::new(id, [id])
+        };
+    };
+    members.peer_config(config.settings.tick_time_ms, window)
 }

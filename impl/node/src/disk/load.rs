@@ -9,6 +9,9 @@ use zk_storage::{Load, Log, Pieces, Result, Store};
 use zk_tree::Tree;
 use zk_tree::snapshot::Loader;
 
+/// What a crash may leave uncommitted must be among the txns that the core gets, however many they are.
+const MIN_TAIL_BYTES: usize = 32 << 20;
+
 /// A directory's state.
 #[derive(Debug)]
 pub struct Restored {
@@ -21,7 +24,7 @@ pub struct Restored {
     pub warnings: Vec<String>,
 }
 
-/// Reads the directory. `window` txns at the end of the log are kept for learners.
+/// Reads the directory. At least `window` txns at the end of the log are kept for learners.
 ///
 /// # Errors
 /// See `Store::recover`: damage refuses the start.
@@ -44,7 +47,7 @@ pub fn restore(store: &Store, settings: &zk_tree::Settings, window: usize) -> Re
         accepted: Epoch(accepted),
         current: Epoch(current),
         trusted,
-        floor: Zxid(recovered.snapshot_zxid.unwrap_or(0)),
+        floor: Zxid(store.oldest_snapshot()?.unwrap_or(0)),
         base: Zxid(base),
         log: std::mem::take(&mut load.log).into(),
     };
@@ -63,6 +66,7 @@ struct TreeLoad {
     zxid: i64,
     window: usize,
     log: VecDeque<Proposal<Bytes>>,
+    log_bytes: usize,
     /// The zxid before the first of `log`.
     base: Option<i64>,
     mismatches: u64,
@@ -84,6 +88,7 @@ impl TreeLoad {
             zxid: 0,
             window,
             log: VecDeque::new(),
+            log_bytes: 0,
             base: None,
             mismatches: 0,
             compare_from: 0,
@@ -154,13 +159,16 @@ impl Load for TreeLoad {
                 .is_some_and(|digest| Some(digest) != tree.txn_digest());
         self.mismatches += u64::from(differs);
         self.base.get_or_insert(self.zxid);
+        self.log_bytes += payload.len();
         self.log.push_back(Proposal {
             zxid: Zxid(zxid),
             txn: Bytes::copy_from_slice(payload),
         });
-        if self.log.len() > self.window
-            && let Some(dropped) = self.log.pop_front()
-        {
+        while self.log.len() > self.window && self.log_bytes > MIN_TAIL_BYTES {
+            let Some(dropped) = self.log.pop_front() else {
+                break;
+            };
+            self.log_bytes -= dropped.txn.len();
             self.base = Some(dropped.zxid.0);
         }
         Ok(())

@@ -10,7 +10,7 @@ use crate::sync::lock;
 use crate::time::Now;
 use bytes::Bytes;
 use std::sync::Arc;
-use zab::{Event, LinkId, Message};
+use zab::{Event, LinkId, Message, RoleKind};
 use zk_proto::jute::frame;
 use zk_proto::quorum::{Touch, Validity};
 use zk_proto::session::password;
@@ -231,7 +231,7 @@ impl Node {
             Message::Ping {
                 zxid,
                 sessions: None,
-            } if !self.times_sessions() => {
+            } if self.peer.status().role != RoleKind::Leading => {
                 let touched = lock(&self.shared.sessions).take_touched();
                 let sessions =
                     Touch::encode_table(touched.into_iter().map(|(session_id, timeout_ms)| {

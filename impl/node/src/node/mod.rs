@@ -26,8 +26,8 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use timers::Timers;
 use zab::{
-    Broken, Effect, Effects, Event, LinkId, Message, Notification, Peer, Report, ServerId, WriteId,
-    Zxid,
+    Broken, Effect, Effects, Event, LinkId, Message, Notification, Peer, Report, ServerId, Timer,
+    WriteId, Zxid,
 };
 use zk_proto::OpCode;
 use zk_tree::Prep;
@@ -62,6 +62,10 @@ pub enum Input {
     },
     Unreachable {
         leader: ServerId,
+    },
+    /// Bytes of a snapshot stream came or went over the link.
+    Progress {
+        link: LinkId,
     },
     Received {
         link: LinkId,
@@ -237,6 +241,10 @@ impl Node {
             match input {
                 Input::Ask(ask) => self.ask(now, ask, &mut batch, out)?,
                 Input::Reloaded(tree) => self.reload(*tree),
+                Input::Progress { link } => {
+                    self.timers.restart(now.mono_ms, Timer::Learner(link));
+                    self.timers.restart(now.mono_ms, Timer::Init);
+                }
                 other => {
                     // What clients asked before it is proposed before it.
                     self.propose(now, &mut batch, out)?;
@@ -248,7 +256,24 @@ impl Node {
         self.wake(now, out)?;
         self.apply(now, out)?;
         self.ring();
+        self.tell();
         Ok(())
+    }
+
+    /// What operators may see of the ensemble.
+    fn tell(&self) {
+        let mut ensemble = lock(&self.shared.ensemble);
+        ensemble.quorum_size = self.peer.config().quorums.voters().len();
+        (
+            ensemble.learners,
+            ensemble.synced_followers,
+            ensemble.synced_observers,
+        ) = (0, 0, 0);
+        for learner in self.peer.learners() {
+            ensemble.learners += 1;
+            ensemble.synced_followers += usize::from(learner.up_to_date && !learner.observer);
+            ensemble.synced_observers += usize::from(learner.up_to_date && learner.observer);
+        }
     }
 
     /// When `step` must be called again although nothing happened, monotonic ms.
@@ -417,6 +442,8 @@ fn event(input: Input) -> Event<Bytes> {
         Input::Disconnected { link } => Event::Disconnected { link },
         Input::Unreachable { leader } => Event::Unreachable { leader },
         Input::Received { link, message } => Event::Received { link, message },
-        Input::Started | Input::Ask(_) | Input::Reloaded(_) => Event::Started,
+        Input::Started | Input::Ask(_) | Input::Reloaded(_) | Input::Progress { .. } => {
+            Event::Started
+        }
     }
 }

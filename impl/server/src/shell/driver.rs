@@ -3,8 +3,11 @@
 use super::clock::Clock;
 use super::fatal::die;
 use super::inbox::Inbox;
+use super::quorum::election::Election;
+use super::quorum::links::{Links, Standing};
 use super::snapshots::SnapshotSignal;
 use std::sync::Arc;
+use zab::Report;
 use zk_node::disk::Command;
 use zk_node::{Input, Node, Output};
 
@@ -12,6 +15,14 @@ use zk_node::{Input, Node, Output};
 pub(crate) struct Hands {
     pub(crate) log: Arc<Inbox<Command>>,
     pub(crate) snapshots: Arc<SnapshotSignal>,
+    /// None when standalone.
+    pub(crate) ensemble: Option<Ensemble>,
+}
+
+/// The ports between servers.
+pub(crate) struct Ensemble {
+    pub(crate) election: Arc<Election>,
+    pub(crate) links: Arc<Links>,
 }
 
 /// Runs until the inbox is closed and empty.
@@ -40,17 +51,54 @@ impl Hands {
                     writes.push(Command::Roll);
                     self.snapshots.due();
                 }
-                Output::Report(report) => tracing::info!(?report, "protocol"),
+                Output::Report(report) => {
+                    tracing::info!(?report, "protocol");
+                    if let Some(ensemble) = &self.ensemble {
+                        ensemble.reported(report);
+                    }
+                }
                 Output::Notify { .. }
                 | Output::Dial { .. }
                 | Output::HangUp
                 | Output::Send { .. }
                 | Output::SendSnapshot { .. }
-                | Output::Disconnect { .. } => {}
+                | Output::Disconnect { .. } => {
+                    if let Some(ensemble) = &self.ensemble {
+                        ensemble.carry_out(output);
+                    }
+                }
             }
         }
         if !writes.is_empty() {
             self.log.extend(writes);
+        }
+    }
+}
+
+impl Ensemble {
+    fn reported(&self, report: Report) {
+        match report {
+            Report::Looking => self.links.stand(Standing::Looking),
+            Report::Leading => self.links.stand(Standing::Leading),
+            Report::Following { .. } | Report::Observing { .. } => {
+                self.links.stand(Standing::Learning)
+            }
+            _ => {}
+        }
+    }
+
+    fn carry_out(&self, output: Output) {
+        match output {
+            Output::Notify { to, notification } => self.election.notify(to, &notification),
+            Output::Dial { leader } => self.links.dial(leader),
+            Output::HangUp => self.links.hang_up(),
+            Output::Send { link, message } => self.links.send(link, message),
+            Output::SendSnapshot { link, zxid: _ } => self.links.send_snapshot(link),
+            Output::Disconnect { link, why } => {
+                tracing::info!(?link, ?why, "link closed");
+                self.links.close(link);
+            }
+            Output::Persist { .. } | Output::Report(_) | Output::SnapshotDue => {}
         }
     }
 }

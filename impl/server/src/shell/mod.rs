@@ -14,4 +14,5 @@ pub(crate) mod fatal;
 pub(crate) mod host;
 pub(crate) mod inbox;
 pub(crate) mod log_thread;
+pub(crate) mod quorum;
 pub(crate) mod snapshots;

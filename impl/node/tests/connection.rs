@@ -1,0 +1,499 @@
+//! Handshake, frames, order and limits of one connection.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::*;
+use std::collections::BTreeSet;
+use zk_node::Settings;
+use zk_node::conn::lane::{End, MAX_QUEUED};
+use zk_node::settings::Words;
+use zk_node::words::Word;
+use zk_proto::session::password;
+use zk_proto::{OpCode, Put, Request};
+use zk_storage::sim::SimDisk;
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn a_new_session_is_answered_as_apache_does() {
+    // spec: CP-CON-01, CP-CON-02, CP-CON-03, CP-CON-07, CP-CON-10, CP-CON-11
+    let mut host = Host::new();
+    let conn = host.open();
+    host.send(conn, &hello(0, 30_000, &[0; 16], 0));
+    let (out, end) = host.output(conn);
+    let session = i64::from_be_bytes(out[12..20].try_into().unwrap());
+    let expected = format!(
+        "00000025000000000000753{}{}00000010{}00",
+        "0",
+        hex(&session.to_be_bytes()),
+        hex(&password(session))
+    );
+    assert_eq!(hex(&out), expected);
+    assert_eq!(end, End::Open);
+    assert_eq!(session >> 56, 1);
+}
+
+#[test]
+fn a_client_that_knows_no_read_only_byte_gets_none() {
+    // spec: CP-CON-01
+    let mut host = Host::new();
+    let conn = host.open();
+    let with_byte = hello(0, 30_000, &[0; 16], 0);
+    host.send(conn, &frame(&with_byte[4..with_byte.len() - 1]));
+    assert_eq!(host.output(conn).0.len(), 4 + 36);
+}
+
+#[test]
+fn the_answer_waits_for_the_disk() {
+    // spec: CP-CON-10, FT-DISK-05. Until the session is durable nothing of the connection is answered.
+    let mut host = Host::new();
+    host.disk_holds = true;
+    let conn = host.open();
+    let mut bytes = hello(0, 30_000, &[0; 16], 0);
+    bytes.extend(encode(1, &create("/a", 0)));
+    host.send(conn, &bytes);
+    assert!(host.output(conn).0.is_empty());
+    assert!(!host.conn(conn).wants_input());
+    host.release_disk();
+    let (out, _) = host.output(conn);
+    assert_eq!(replies(&out[4 + 37..]).len(), 1);
+}
+
+#[test]
+fn a_client_ahead_of_the_server_is_turned_away() {
+    // spec: CP-CON-06, CP-CON-28, INV-04
+    let mut host = Host::new();
+    let conn = host.open();
+    host.send(conn, &hello(0, 30_000, &[0; 16], 99));
+    assert_eq!(host.output(conn), (Vec::new(), End::Now));
+}
+
+#[test]
+fn frames_may_come_in_any_pieces() {
+    // spec: CP-FRM-01, CP-FRM-12
+    let mut host = Host::new();
+    let conn = host.open();
+    let mut bytes = hello(0, 30_000, &[0; 16], 0);
+    bytes.extend(encode(1, &create("/a", 0)));
+    bytes.extend(encode(2, &get_data("/a", false)));
+    bytes.extend(encode(-2, &Request::Ping));
+    let mut out = Vec::new();
+    for byte in bytes {
+        host.send(conn, &[byte]);
+        out.extend(host.output(conn).0);
+    }
+    let replies = replies(&out[4 + 37..]);
+    assert_eq!(xids(&replies), [1, 2, -2]);
+    assert!(replies.iter().all(|reply| reply.err == 0));
+}
+
+#[test]
+fn first_frames_that_are_too_long_or_garbage_close() {
+    // spec: CP-FRM-05, CP-FRM-08, FT-CON-05, FT-CON-06, FT-CON-10, P-CLOSE
+    let announce = |length: i32| length.to_be_bytes().to_vec();
+    for bytes in [
+        announce(-1),
+        announce(i32::MAX),
+        announce(1025),
+        announce(i32::MIN),
+        frame(b""),
+        frame(b"short"),
+        b"GET / HTTP/1.1\r\n\r\n".to_vec(),
+        b"\x16\x03\x01\x02\x00".to_vec(),
+        b"SSH-2.0-x\r\n".to_vec(),
+    ] {
+        let mut host = Host::new();
+        let conn = host.open();
+        host.send(conn, &bytes);
+        assert_eq!(host.output(conn), (Vec::new(), End::Now), "{bytes:?}");
+    }
+}
+
+#[test]
+fn frames_of_an_open_session_keep_to_the_limit() {
+    // spec: CP-FRM-05, CP-FRM-06, FT-LOAD-08
+    let mut host = Host::new();
+    let (conn, _) = host.connect();
+    host.send(conn, &0x10_0000i32.to_be_bytes());
+    assert_eq!(host.output(conn), (Vec::new(), End::Now));
+    let (conn, _) = host.connect();
+    let zxid = host.shared.applied();
+    let full = raw(1, op(OpCode::Ping), &vec![0; 0xf_ffff - 8]);
+    host.send(conn, &full);
+    assert_eq!(replies(&host.output(conn).0).len(), 1);
+    assert_eq!(host.shared.applied(), zxid);
+}
+
+#[test]
+fn four_letter_words_are_known_only_at_the_start() {
+    // spec: CP-FRM-04, CP-FLW-01
+    let mut words = settings();
+    words.four_letter_words = Words::Only(BTreeSet::new());
+    let mut host = Host::with(words, std::sync::Arc::new(SimDisk::new()));
+    let conn = host.open();
+    let mut asks = Vec::new();
+    let peer = "127.0.0.1:9".parse().unwrap();
+    let id = host.shared.enter(peer).unwrap();
+    let lane = zk_node::conn::lane::Lane::new(id, peer, false, Box::new(Silent), host.now);
+    let mut typed = zk_node::Conn::new(host.shared.clone(), std::sync::Arc::new(lane), host.now);
+    typed.receive(host.now, b"ru", &mut asks);
+    assert_eq!(typed.take_word(), None);
+    typed.receive(host.now, b"ok\r\n", &mut asks);
+    assert_eq!(typed.take_word(), Some((Word::Ruok, Vec::new())));
+    host.send(conn, &hello(0, 30_000, &[0; 16], 0));
+    host.output(conn);
+    host.send(conn, b"ruok");
+    assert_eq!(host.output(conn).1, End::Now);
+}
+
+#[test]
+fn the_first_frame_has_a_deadline_and_the_rest_has_none() {
+    // spec: CP-SES-07, FT-CON-02, FT-CON-03
+    let mut host = Host::new();
+    let conn = host.open();
+    assert_eq!(
+        host.conn(conn).deadline_ms(),
+        Some(host.now.mono_ms + 10_000)
+    );
+    host.send(conn, &hello(0, 30_000, &[0; 16], 0));
+    assert_eq!(host.conn(conn).deadline_ms(), None);
+}
+
+#[test]
+fn unknown_and_internal_ops_are_answered_and_closed() {
+    // spec: CP-OP-10, CP-OP-12, CP-OP-30, CP-EPH-26, FT-CON-11, FT-CON-12, CP-GAP-13, CP-VEC-12
+    for code in [0, -1, 10, 13, 20, -10, 99, 1_000_000] {
+        let mut host = Host::new();
+        let (conn, _) = host.connect();
+        let zxid = host.shared.applied();
+        let mut bytes = raw(6, code, &[0; 40]);
+        bytes.extend(encode(7, &create("/late", 0)));
+        host.send(conn, &bytes);
+        let (out, end) = host.output(conn);
+        assert_eq!(
+            hex(&out),
+            "0000001000000006fffffffffffffffffffffffa",
+            "{code}"
+        );
+        assert_eq!(end, End::AfterOutput);
+        assert_eq!(host.shared.applied(), zxid, "nothing may be proposed");
+    }
+}
+
+#[test]
+fn bodies_that_do_not_decode_are_answered_without_a_txn() {
+    // spec: CP-FRM-10, CP-PRE-03, CP-OP-04, FT-CON-08
+    let mut host = Host::new();
+    let (conn, _) = host.connect();
+    let zxid = host.shared.applied();
+    let mut many = Vec::new();
+    many.put_string("/a");
+    many.put_buffer(None);
+    many.put_int(i32::MAX);
+    for (code, body) in [
+        (1, vec![0, 0, 0, 9, b'/']),
+        (5, vec![0xff, 0xff, 0xff, 0xfe]),
+        (1, many),
+        (4, vec![]),
+        (14, vec![1]),
+        (106, vec![0, 0, 0, 1, b'/', 0, 0, 0, 7]),
+    ] {
+        host.send(conn, &raw(5, code, &body));
+        let (out, end) = host.output(conn);
+        let replies = replies(&out);
+        assert_eq!(
+            (replies[0].xid, replies[0].err, end),
+            (5, -5, End::Open),
+            "{code}"
+        );
+        assert_eq!(replies[0].zxid, zxid);
+        assert!(replies[0].body.is_empty());
+    }
+    assert_eq!(host.shared.applied(), zxid);
+}
+
+#[test]
+fn refusals_keep_their_place_behind_pending_writes() {
+    // spec: CP-OP-04, CP-ORD-01, INV-03
+    let mut host = Host::new();
+    let (conn, _) = host.connect();
+    host.disk_holds = true;
+    let mut bytes = encode(1, &create("/a", 0));
+    bytes.extend(raw(2, op(OpCode::GetData), &[]));
+    bytes.extend(encode(3, &get_data("/a", false)));
+    bytes.extend(encode(-2, &Request::Ping));
+    bytes.extend(encode(4, &set_data("/a", b"y")));
+    bytes.extend(encode(5, &get_data("/a", false)));
+    bytes.extend(encode(6, &Request::Sync { path: "/s".into() }));
+    bytes.extend(encode(7, &get_data("/none", false)));
+    host.send(conn, &bytes);
+    assert!(host.output(conn).0.is_empty());
+    host.release_disk();
+    let replies = replies(&host.output(conn).0);
+    assert_eq!(xids(&replies), [1, 2, 3, -2, 4, 5, 6, 7]);
+    assert_eq!(
+        replies[2].body[..5],
+        [0, 0, 0, 1, b'x'],
+        "the read between the writes saw the first"
+    );
+    assert_eq!(replies[5].body[..5], [0, 0, 0, 1, b'y']);
+    assert_eq!(replies[2].zxid, replies[0].zxid);
+    assert_eq!(replies[7].err, -101);
+    let zxids: Vec<_> = replies.iter().map(|reply| reply.zxid).collect();
+    assert!(zxids.is_sorted(), "{zxids:?}");
+}
+
+#[test]
+fn reads_of_others_do_not_wait_for_writes() {
+    // spec: CP-ORD-03
+    let mut host = Host::new();
+    let (writer, _) = host.connect();
+    let (reader, _) = host.connect();
+    host.disk_holds = true;
+    host.send(writer, &encode(1, &create("/a", 0)));
+    assert_eq!(host.ask(reader, 1, &exists("/a", false))[0].err, -101);
+    host.release_disk();
+    assert_eq!(host.ask(reader, 2, &exists("/a", false))[0].err, 0);
+}
+
+#[test]
+fn events_come_before_whatever_shows_the_change() {
+    // spec: CP-WAT-30, CP-WAT-31, CP-WAT-32, INV-08, CP-GAP-15
+    let mut host = Host::new();
+    let (conn, _) = host.connect();
+    host.ask(conn, 1, &create("/a", 0));
+    host.disk_holds = true;
+    let mut bytes = encode(2, &get_data("/a", true));
+    bytes.extend(encode(3, &set_data("/a", b"y")));
+    bytes.extend(encode(4, &get_data("/a", false)));
+    host.send(conn, &bytes);
+    host.release_disk();
+    let replies = replies(&host.output(conn).0);
+    assert_eq!(xids(&replies), [2, -1, 3, 4]);
+    assert_eq!(replies[1].zxid, replies[2].zxid);
+    assert_eq!(hex(&replies[1].body), "0000000300000003000000022f61");
+}
+
+#[test]
+fn nobody_learns_of_what_they_may_not_read() {
+    // spec: CP-WAT-20, FT-CON-20, INV-08
+    let mut host = Host::new();
+    let (owner, _) = host.connect();
+    let (stranger, _) = host.connect();
+    let mut auth = Vec::new();
+    auth.put_int(0);
+    auth.put_string("digest");
+    auth.put_buffer(Some(b"user:password"));
+    host.send(owner, &raw(-4, op(OpCode::Auth), &auth));
+    assert_eq!(
+        hex(&host.output(owner).0),
+        "00000010fffffffc000000000000000000000000"
+    );
+    host.ask(stranger, 1, &exists("/secret", true));
+    let acl = [zk_proto::Acl::new(zk_proto::Perms::ALL, "auth", "")]
+        .iter()
+        .collect();
+    let secret = Request::Create(zk_proto::request::Create {
+        path: "/secret".into(),
+        data: None,
+        acl: Some(acl),
+        flags: 0,
+    });
+    assert_eq!(host.ask(owner, 1, &secret)[0].err, 0);
+    assert!(host.output(stranger).0.is_empty());
+    assert_eq!(
+        host.ask(stranger, 2, &get_data("/secret", false))[0].err,
+        -102
+    );
+    assert_eq!(host.ask(owner, 2, &get_data("/secret", false))[0].err, 0);
+}
+
+#[test]
+fn failed_auth_is_answered_and_closed() {
+    // spec: CP-OP-36, CP-AUTH-07, FT-CON-17
+    let mut host = Host::new();
+    let (conn, _) = host.connect();
+    let mut auth = Vec::new();
+    auth.put_int(0);
+    auth.put_string("nonsense");
+    auth.put_buffer(None);
+    host.send(conn, &raw(-4, op(OpCode::Auth), &auth));
+    let (out, end) = host.output(conn);
+    assert_eq!(hex(&out), "00000010fffffffc0000000000000000ffffff8d");
+    assert_eq!(end, End::AfterOutput);
+}
+
+#[test]
+fn sasl_without_configuration_answers_a_null_token() {
+    // spec: CP-OP-37
+    let mut host = Host::new();
+    let (conn, _) = host.connect();
+    let mut token = Vec::new();
+    token.put_buffer(Some(b"token"));
+    host.send(conn, &raw(3, op(OpCode::Sasl), &token));
+    assert_eq!(
+        hex(&host.output(conn).0),
+        "00000014000000030000000000000000 00000000ffffffff".replace(' ', "")
+    );
+}
+
+#[test]
+fn a_closed_session_takes_its_ephemerals_along() {
+    // spec: CP-OP-35, CP-SES-10, CP-SES-11, CP-EPH-04
+    let mut host = Host::new();
+    let (conn, _) = host.connect();
+    let (other, _) = host.connect();
+    host.disk_holds = true;
+    let mut bytes = encode(1, &create("/e", 1));
+    bytes.extend(encode(2, &Request::CloseSession));
+    bytes.extend(encode(3, &create("/late", 0)));
+    host.send(conn, &bytes);
+    host.release_disk();
+    let (out, end) = host.output(conn);
+    assert_eq!(xids(&replies(&out)), [1, 2]);
+    assert_eq!(end, End::AfterOutput);
+    assert_eq!(host.ask(other, 1, &exists("/e", false))[0].err, -101);
+    assert_eq!(host.ask(other, 2, &exists("/late", false))[0].err, -101);
+}
+
+#[test]
+fn a_connection_with_a_thousand_requests_in_flight_is_read_no_further() {
+    // spec: FT-LOAD-10, CP-THR-02, P-BOUND
+    let mut host = Host::with(
+        Settings {
+            global_outstanding_limit: 1_000_000,
+            ..settings()
+        },
+        std::sync::Arc::new(SimDisk::new()),
+    );
+    let (conn, _) = host.connect();
+    host.disk_holds = true;
+    let mut bytes = Vec::new();
+    for xid in 1..=1500 {
+        bytes.extend(encode(xid, &create(&format!("/n{xid}"), 0)));
+    }
+    host.send(conn, &bytes);
+    assert_eq!(host.conn(conn).lane().lock().queue.len(), MAX_QUEUED);
+    assert!(!host.conn(conn).wants_input());
+    host.release_disk();
+    let mut out = Vec::new();
+    for _ in 0..10 {
+        out.extend(host.output(conn).0);
+    }
+    assert_eq!(xids(&replies(&out)), (1..=1500).collect::<Vec<_>>());
+    assert!(host.conn(conn).wants_input());
+    assert_eq!(host.shared.totals.outstanding.get(), 0);
+}
+
+#[test]
+fn over_the_servers_limit_only_those_with_requests_in_flight_wait() {
+    // spec: CP-THR-02
+    let mut host = Host::with(
+        Settings {
+            global_outstanding_limit: 3,
+            ..settings()
+        },
+        std::sync::Arc::new(SimDisk::new()),
+    );
+    let (greedy, _) = host.connect();
+    let (modest, _) = host.connect();
+    host.disk_holds = true;
+    let bytes: Vec<u8> = (1..=10)
+        .flat_map(|xid| encode(xid, &create(&format!("/n{xid}"), 0)))
+        .collect();
+    host.send(greedy, &bytes);
+    assert!(host.shared.totals.outstanding.get() <= 5);
+    assert!(!host.conn(greedy).wants_input());
+    host.send(modest, &encode(1, &create("/m", 0)));
+    assert_eq!(host.conn(modest).lane().lock().queue.len(), 1);
+    host.release_disk();
+    assert_eq!(
+        xids(&replies(&host.output(greedy).0)),
+        (1..=10).collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn a_client_that_does_not_read_is_served_no_further() {
+    // spec: FT-LOAD-11, P-BOUND
+    let mut host = Host::new();
+    let (conn, _) = host.connect();
+    let big = vec![7; 100_000];
+    host.ask(conn, 1, &create("/a", 0));
+    host.ask(conn, 2, &set_data("/a", &big));
+    for xid in 0..100 {
+        host.send(conn, &encode(10 + xid, &get_data("/a", false)));
+    }
+    assert!(host.conn(conn).lane().lock().out.len() < 600_000);
+    assert!(!host.conn(conn).wants_input());
+    let mut seen = 0;
+    for _ in 0..100 {
+        seen += replies(&host.output(conn).0).len();
+    }
+    assert_eq!(seen, 100);
+}
+
+#[test]
+fn events_beyond_the_cap_close_the_connection() {
+    // spec: FT-LOAD-11
+    let mut host = Host::new();
+    let (watcher, _) = host.connect();
+    let (writer, _) = host.connect();
+    let path = format!("/{}", "n".repeat(60_000));
+    host.ask(writer, 1, &create(&path, 0));
+    let mut body = Vec::new();
+    body.put_string(&path);
+    body.put_int(0);
+    host.send(watcher, &raw(1, op(OpCode::AddWatch), &body));
+    assert_eq!(hex(&host.output(watcher).0)[32..48], *"0000000000000000");
+    for xid in 2..100 {
+        host.ask(writer, xid, &set_data(&path, b"z"));
+    }
+    assert_eq!(host.conn(watcher).lane().lock().end, End::Now);
+}
+
+#[test]
+fn large_requests_have_a_room_of_their_own() {
+    // spec: CP-THR-07
+    let large = Settings {
+        large_request_threshold_bytes: Some(100),
+        large_request_max_bytes: 500,
+        ..settings()
+    };
+    let mut host = Host::with(large, std::sync::Arc::new(SimDisk::new()));
+    let (first, _) = host.connect();
+    let (second, _) = host.connect();
+    host.ask(first, 1, &create("/a", 0));
+    host.disk_holds = true;
+    host.send(first, &encode(2, &set_data("/a", &[1; 300])));
+    host.send(second, &encode(1, &set_data("/a", &[1; 300])));
+    assert_eq!(host.output(second).1, End::Now);
+    host.release_disk();
+    assert_eq!(replies(&host.output(first).0)[0].err, 0);
+    assert_eq!(host.shared.totals.large_bytes.get(), 0);
+}
+
+#[test]
+fn enforced_authentication_comes_before_anything_else() {
+    // spec: CP-AUTH-14
+    let enforced = Settings {
+        enforced_auth_schemes: Some(vec!["digest".into()]),
+        ..settings()
+    };
+    let mut host = Host::with(enforced, std::sync::Arc::new(SimDisk::new()));
+    let (conn, _) = host.connect();
+    assert_eq!(host.ask(conn, 1, &Request::Ping)[0].err, -124);
+    assert_eq!(host.output(conn).1, End::AfterOutput);
+    let (conn, _) = host.connect();
+    let mut auth = Vec::new();
+    auth.put_int(0);
+    auth.put_string("digest");
+    auth.put_buffer(Some(b"u:p"));
+    host.send(conn, &raw(-4, op(OpCode::Auth), &auth));
+    host.output(conn);
+    assert_eq!(host.ask(conn, 1, &create("/a", 0))[0].err, 0);
+}

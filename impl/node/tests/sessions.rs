@@ -1,0 +1,234 @@
+//! Sessions: resumed, expired, closed, restored from disk.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::*;
+use std::sync::Arc;
+use zk_node::conn::lane::End;
+use zk_node::{Settings, words::Word};
+use zk_proto::session::password;
+use zk_proto::{OpCode, Put, Request};
+use zk_storage::sim::SimDisk;
+
+fn session_of(out: &[u8]) -> (i32, i64) {
+    (
+        i32::from_be_bytes(out[8..12].try_into().unwrap()),
+        i64::from_be_bytes(out[12..20].try_into().unwrap()),
+    )
+}
+
+#[test]
+fn a_session_is_resumed_with_its_password_and_without_its_watches() {
+    // spec: CP-CON-05, CP-CON-20, CP-CON-25, CP-WAT-01, CP-GAP-01, FT-CON-15
+    let mut host = Host::new();
+    let (old, session) = host.connect();
+    host.ask(old, 1, &create("/e", 1));
+    host.ask(old, 2, &get_data("/e", true));
+    let new = host.open();
+    host.send(new, &hello(session, 20_000, &password(session), 0));
+    assert_eq!(session_of(&host.output(new).0), (20_000, session));
+    assert_eq!(host.output(old).1, End::Now);
+    host.drop_conn(old);
+    let replies = host.ask(new, 3, &set_data("/e", b"y"));
+    assert_eq!(xids(&replies), [3], "the watch went with its connection");
+    assert_eq!(host.ask(new, 4, &get_data("/e", false))[0].err, 0);
+}
+
+#[test]
+fn wrong_passwords_and_unknown_sessions_get_the_same_answer() {
+    // spec: CP-CON-21, CP-CON-22, CP-GAP-19, CP-VEC-03, FT-CON-14, INV-14
+    let mut host = Host::new();
+    let (_, session) = host.connect();
+    let right = password(session);
+    for (id, given) in [
+        (session, &[0; 16][..]),
+        (session, &right[..15]),
+        (session, &[]),
+        (session + 1, &password(session + 1)),
+        (-1, &password(-1)),
+    ] {
+        let conn = host.open();
+        host.send(conn, &hello(id, 30_000, given, 0));
+        let (out, end) = host.output(conn);
+        let mut expected = vec![0; 41];
+        (expected[3], expected[23]) = (37, 16);
+        assert_eq!((out, end), (expected, End::AfterOutput), "{id:x}");
+    }
+}
+
+#[test]
+fn a_silent_session_expires_with_its_ephemerals_and_a_pinging_one_lives() {
+    // spec: CP-SES-02, CP-SES-03, CP-SES-12, CP-CON-27, INV-07
+    let mut host = Host::new();
+    let (silent, session) = host.connect();
+    let (alive, _) = host.connect();
+    host.ask(silent, 1, &create("/e", 1));
+    host.ask(alive, 1, &exists("/e", true));
+    for _ in 0..3 {
+        host.advance(3000);
+        assert_eq!(host.ask(alive, -2, &Request::Ping)[0].xid, -2);
+    }
+    assert_eq!(host.output(silent), (Vec::new(), End::Open));
+    host.advance(3100);
+    assert_eq!(host.output(silent), (Vec::new(), End::Now));
+    assert_eq!(
+        replies(&host.output(alive).0)[0].xid,
+        -1,
+        "the ephemeral's watcher is told"
+    );
+    assert_eq!(host.ask(alive, 2, &exists("/e", false))[0].err, -101);
+    let again = host.open();
+    host.send(again, &hello(session, 10_000, &password(session), 0));
+    assert_eq!(session_of(&host.output(again).0), (0, 0));
+}
+
+#[test]
+fn sessions_and_trees_survive_a_restart_and_are_timed_afresh() {
+    // spec: CP-SES-06, INV-11, CP-CON-25
+    let disk = Arc::new(SimDisk::new());
+    let mut host = Host::with(settings(), Arc::clone(&disk));
+    let (conn, session) = host.connect();
+    host.ask(conn, 1, &create("/e", 1));
+    host.ask(conn, 2, &create("/p", 0));
+    let digest = host.node.applied();
+    drop(host);
+    disk.kill_process();
+    let mut host = Host::with(settings(), disk);
+    assert_eq!(host.node.applied(), digest);
+    host.advance(9000);
+    let conn = host.open();
+    host.send(conn, &hello(session, 10_000, &password(session), digest.0));
+    assert_eq!(session_of(&host.output(conn).0), (10_000, session));
+    assert_eq!(host.ask(conn, 3, &get_data("/e", false))[0].err, 0);
+    let (_, fresh) = host.connect();
+    assert!(fresh > session, "ids rise although the clock stands still");
+}
+
+#[test]
+fn a_dropped_connection_leaves_its_session_and_its_requests() {
+    // spec: CP-SES-13, CP-ORD-06
+    let mut host = Host::new();
+    let (conn, session) = host.connect();
+    host.disk_holds = true;
+    host.send(conn, &encode(1, &create("/a", 0)));
+    host.drop_conn(conn);
+    host.release_disk();
+    let again = host.open();
+    host.send(again, &hello(session, 10_000, &password(session), 0));
+    host.output(again);
+    assert_eq!(host.ask(again, 2, &exists("/a", false))[0].err, 0);
+    assert_eq!(host.shared.totals.outstanding.get(), 0);
+}
+
+#[test]
+fn an_old_reply_is_not_given_to_the_new_connection() {
+    // spec: CP-SES-13, INV-14, FT-LOAD-03
+    let mut host = Host::new();
+    let (old, session) = host.connect();
+    host.disk_holds = true;
+    host.send(old, &encode(5, &create("/old", 0)));
+    let new = host.open();
+    host.send(new, &hello(session, 10_000, &password(session), 0));
+    host.send(new, &encode(5, &create("/new", 0)));
+    host.release_disk();
+    let (out, _) = host.output(new);
+    let replies = replies(&out[4 + 37..]);
+    assert_eq!(replies.len(), 1);
+    assert_eq!(replies[0].body[4..], *b"/new");
+}
+
+#[test]
+fn local_sessions_cost_no_txn_and_may_not_own_ephemerals() {
+    // spec: CP-CON-30, CP-CON-31, CP-CON-33
+    let local = Settings {
+        local_sessions: true,
+        ..settings()
+    };
+    let mut host = Host::with(local, Arc::new(SimDisk::new()));
+    let zxid = host.shared.applied();
+    let (conn, _) = host.connect();
+    assert_eq!(host.shared.applied(), zxid);
+    assert_eq!(host.ask(conn, 1, &create("/p", 0))[0].err, 0);
+    assert_eq!(host.ask(conn, 2, &create("/e", 1))[0].err, -120);
+    let zxid = host.shared.applied();
+    let closed = host.ask(conn, 3, &Request::CloseSession);
+    assert_eq!((closed[0].err, closed[0].zxid), (0, zxid));
+    assert_eq!(host.output(conn).1, End::AfterOutput);
+}
+
+#[test]
+fn a_local_session_is_upgraded_by_its_first_ephemeral() {
+    // spec: CP-CON-33, CP-CON-34, QP-TXN-07
+    let upgrading = Settings {
+        local_sessions: true,
+        local_sessions_upgrading: true,
+        ..settings()
+    };
+    let disk = Arc::new(SimDisk::new());
+    let mut host = Host::with(upgrading.clone(), Arc::clone(&disk));
+    let (conn, session) = host.connect();
+    let mut bytes = encode(1, &create("/e", 1));
+    bytes.extend(encode(2, &create("/f", 1)));
+    host.send(conn, &bytes);
+    let replies = replies(&host.output(conn).0);
+    assert_eq!(
+        replies.iter().map(|reply| reply.err).collect::<Vec<_>>(),
+        [0, 0]
+    );
+    drop(host);
+    disk.kill_process();
+    let mut host = Host::with(upgrading, disk);
+    let again = host.open();
+    host.send(again, &hello(session, 10_000, &password(session), 0));
+    assert_eq!(
+        session_of(&host.output(again).0).1,
+        session,
+        "it is a global one by now"
+    );
+}
+
+#[test]
+fn unused_containers_go_by_the_timer() {
+    // spec: CP-EPH-20, CP-EPH-21, CP-EPH-24
+    let mut host = Host::new();
+    let (conn, _) = host.connect();
+    let Request::Create(body) = create("/c", 4) else {
+        unreachable!()
+    };
+    host.ask(conn, 1, &Request::CreateContainer(body));
+    host.ask(conn, 2, &create("/c/x", 0));
+    let mut delete = Vec::new();
+    delete.put_string("/c/x");
+    delete.put_int(-1);
+    host.send(conn, &raw(3, op(OpCode::Delete), &delete));
+    host.output(conn);
+    for _ in 0..13 {
+        assert_eq!(host.ask(conn, 4, &exists("/c", false))[0].err, 0);
+        host.advance(4500);
+        host.ask(conn, -2, &Request::Ping);
+    }
+    host.advance(3000);
+    assert_eq!(host.ask(conn, 5, &exists("/c", false))[0].err, -101);
+}
+
+#[test]
+fn snapshots_become_due_at_a_scattered_count() {
+    // spec: CP-CFG-02, DF-ALG-10
+    let often = Settings {
+        snap_count: 20,
+        ..settings()
+    };
+    let mut host = Host::with(often, Arc::new(SimDisk::new()));
+    let (conn, _) = host.connect();
+    for xid in 1..=50 {
+        host.ask(conn, xid, &create(&format!("/n{xid}"), 0));
+    }
+    assert!(
+        (2..=4).contains(&host.snapshots_due),
+        "{}",
+        host.snapshots_due
+    );
+    assert_eq!(Word::parse(*b"srvr"), Some(Word::Srvr));
+}

@@ -1,0 +1,451 @@
+//! Learner links: packets in order each way, and the snapshot stream among them.
+
+use super::members::{Members, PortKind};
+use crate::shell::inbox::Inbox;
+use bytes::{Bytes, BytesMut};
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, watch};
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, timeout};
+use zab::{LinkId, Message, ServerId};
+use zk_node::disk::{Command, Incoming, Outgoing};
+use zk_node::{Input, Shared};
+use zk_proto::quorum::{Packet, packet_len};
+use zk_storage::{Compression, Store};
+
+/// A peer that does not take what it is sent is given up at this many bytes.
+// spec: FT-LOAD-15, P-BOUND
+const MAX_QUEUE_BYTES: usize = 64 << 20;
+/// How long a learner's connection waits for this server's own election to end.
+const ELECTION_PATIENCE: Duration = Duration::from_secs(2);
+/// One write call's bytes.
+const WRITE_BYTES: usize = 256 << 10;
+
+/// All links of this server, whichever end it is.
+pub(crate) struct Links {
+    members: Arc<Members>,
+    driver: Arc<Inbox<Input>>,
+    shared: Arc<Shared>,
+    store: Arc<Store>,
+    log: Arc<Inbox<Command>>,
+    runtime: Handle,
+    limit_bytes: usize,
+    first_packet: Duration,
+    next: AtomicU64,
+    open: Mutex<BTreeMap<LinkId, Arc<Link>>>,
+    dialling: Mutex<Option<AbortHandle>>,
+    standing: watch::Sender<Standing>,
+}
+
+/// What learners may expect of this server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Looking,
+    Leading,
+    /// It follows or observes somebody itself.
+    Learning,
+}
+
+struct Link {
+    queue: Mutex<Queue>,
+    more: Notify,
+    tasks: Mutex<Vec<AbortHandle>>,
+}
+
+#[derive(Default)]
+struct Queue {
+    items: VecDeque<Item>,
+    bytes: usize,
+}
+
+enum Item {
+    Bytes(Vec<u8>),
+    Snapshot,
+}
+
+impl Links {
+    pub(crate) fn new(
+        members: Arc<Members>,
+        driver: Arc<Inbox<Input>>,
+        shared: Arc<Shared>,
+        store: Arc<Store>,
+        log: Arc<Inbox<Command>>,
+        runtime: Handle,
+    ) -> Self {
+        let settings = &shared.settings;
+        let init_ms = u64::from(settings.tick_time_ms) * u64::from(members.config.init_limit_ticks);
+        Self {
+            // spec: QP-GEN-01
+            limit_bytes: settings.max_frame_bytes + settings.max_frame_extra_bytes,
+            first_packet: Duration::from_millis(init_ms.max(1)),
+            members,
+            driver,
+            shared,
+            store,
+            log,
+            runtime,
+            next: AtomicU64::new(1),
+            open: Mutex::new(BTreeMap::new()),
+            dialling: Mutex::new(None),
+            standing: watch::Sender::new(Standing::Looking),
+        }
+    }
+
+    /// Dials the leader until it is there, the core hangs up, or ZooKeeper's patience ends.
+    // spec: QP-ZAB-01
+    pub(crate) fn dial(self: &Arc<Self>, leader: ServerId) {
+        let links = Arc::clone(self);
+        let task = self
+            .runtime
+            .spawn(async move { links.connect(leader).await });
+        if let Some(before) = self.dialling().replace(task.abort_handle()) {
+            before.abort();
+        }
+    }
+
+    pub(crate) fn hang_up(&self) {
+        if let Some(dialling) = self.dialling().take() {
+            dialling.abort();
+        }
+    }
+
+    async fn connect(self: Arc<Self>, leader: ServerId) {
+        const ATTEMPTS: u32 = 5;
+        let config = &self.members.config;
+        let limit_ticks = match config.connect_limit_ticks {
+            0 => config.init_limit_ticks,
+            ticks => ticks,
+        };
+        let budget = Duration::from_millis(
+            u64::from(self.shared.settings.tick_time_ms) * u64::from(limit_ticks),
+        );
+        let until = Instant::now() + budget;
+        for attempt in 1..=ATTEMPTS {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.members.dial(leader.0, PortKind::Quorum, left).await {
+                Ok(stream) => {
+                    let link = self.adopt(stream, leader, Bytes::new());
+                    tracing::debug!(?link, ?leader, "connected to the leader");
+                    return;
+                }
+                Err(error) => tracing::debug!(%error, ?leader, attempt, "the leader's port"),
+            }
+            tokio::time::sleep(Duration::from_millis(u64::from(
+                config.leader_connect_retry_ms,
+            )))
+            .await;
+        }
+        self.driver.push(Input::Unreachable { leader });
+    }
+
+    /// Accepts learners until the task is dropped.
+    pub(crate) async fn accept(self: Arc<Self>, listener: TcpListener) {
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => {
+                    let links = Arc::clone(&self);
+                    tokio::spawn(async move {
+                        if links.soon_leads().await {
+                            links.greeted(stream).await;
+                        }
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the quorum port could not accept");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+        }
+    }
+
+    /// Only a leader has learners. One that ended its election a moment earlier than this server waits.
+    // spec: QP-ZAB-01. To turn it away would send it into another round, and its leader to wait for nobody.
+    async fn soon_leads(&self) -> bool {
+        let mut standing = self.standing.subscribe();
+        let settled = standing.wait_for(|standing| *standing != Standing::Looking);
+        match timeout(ELECTION_PATIENCE, settled).await {
+            Ok(Ok(standing)) => *standing == Standing::Leading,
+            Ok(Err(_)) | Err(_) => false,
+        }
+    }
+
+    /// The driver's role changed.
+    pub(crate) fn stand(&self, standing: Standing) {
+        self.standing.send_replace(standing);
+    }
+
+    /// The first packet says who it is.
+    // spec: QP-ZAB-02, FT-QRM-02, FT-QRM-03
+    async fn greeted(self: Arc<Self>, mut stream: TcpStream) {
+        let first = match timeout(self.first_packet, self.first(&mut stream)).await {
+            Ok(Ok(first)) => first,
+            Ok(Err(error)) => return tracing::warn!(%error, "a learner was refused"),
+            Err(_) => return tracing::warn!("a learner said nothing in time"),
+        };
+        let (peer, bytes) = first;
+        if self.members.get(peer).is_none() {
+            return tracing::warn!(peer, "a stranger on the quorum port was refused");
+        }
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "quorum port");
+        }
+        self.adopt(stream, ServerId(peer), bytes);
+    }
+
+    async fn first(&self, stream: &mut TcpStream) -> io::Result<(i64, Bytes)> {
+        let mut buffer = BytesMut::new();
+        loop {
+            if let Some(len) = packet_len(&buffer, FIRST_PACKET_BYTES).map_err(io::Error::other)? {
+                let packet = Packet::decode(&buffer.clone().split_to(len).freeze())
+                    .map_err(io::Error::other)?;
+                let info = match packet {
+                    Packet::FollowerInfo { info, .. } | Packet::ObserverInfo { info, .. } => info,
+                    _ => None,
+                };
+                let info =
+                    info.ok_or_else(|| io::Error::other("the first packet names no learner"))?;
+                return Ok((info.sid, buffer.freeze()));
+            }
+            if buffer.len() > FIRST_PACKET_BYTES {
+                return Err(io::Error::other("the first packet is too long"));
+            }
+            if stream.read_buf(&mut buffer).await? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+    }
+
+    /// A link is up; `bytes` were read from it already.
+    fn adopt(self: &Arc<Self>, stream: TcpStream, peer: ServerId, bytes: Bytes) -> LinkId {
+        let id = LinkId(self.next.fetch_add(1, Ordering::Relaxed));
+        let link = Arc::new(Link {
+            queue: Mutex::new(Queue::default()),
+            more: Notify::new(),
+            tasks: Mutex::new(Vec::new()),
+        });
+        self.open().insert(id, Arc::clone(&link));
+        // The core hears of the link before anything that comes over it.
+        self.driver.push(Input::Connected { link: id, peer });
+        let (input, output) = stream.into_split();
+        let reader = {
+            let links = Arc::clone(self);
+            self.runtime.spawn(async move {
+                let mut reader = LinkReader {
+                    links: Arc::clone(&links),
+                    id,
+                    buffer: BytesMut::from(&bytes[..]),
+                };
+                let ended = reader.run(input).await;
+                tracing::debug!(?ended, link = ?id, "link ended");
+                links.broken(id);
+            })
+        };
+        let writer = {
+            let (links, link) = (Arc::clone(self), Arc::clone(&link));
+            self.runtime.spawn(async move {
+                if let Err(error) = links.write(id, &link, output).await {
+                    tracing::debug!(%error, link = ?id, "link ended");
+                }
+                links.broken(id);
+            })
+        };
+        let tasks = [reader.abort_handle(), writer.abort_handle()];
+        link.tasks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(tasks);
+        if !self.open().contains_key(&id) {
+            link.end();
+        }
+        id
+    }
+
+    /// Appends to the link.
+    pub(crate) fn send(&self, id: LinkId, message: Message<Bytes>) {
+        let mut bytes = Vec::new();
+        Packet::from_core(message, &self.members.text).encode(&mut bytes);
+        self.append(id, Item::Bytes(bytes));
+    }
+
+    /// Appends a snapshot stream.
+    pub(crate) fn send_snapshot(&self, id: LinkId) {
+        self.append(id, Item::Snapshot);
+    }
+
+    fn append(&self, id: LinkId, item: Item) {
+        let Some(link) = self.open().get(&id).cloned() else {
+            return;
+        };
+        let full = {
+            let mut queue = link.queue.lock().unwrap_or_else(PoisonError::into_inner);
+            let joined = match (queue.items.back_mut(), &item) {
+                // Packets that wait together leave together.
+                (Some(Item::Bytes(waiting)), Item::Bytes(bytes)) if waiting.len() < WRITE_BYTES => {
+                    waiting.extend_from_slice(bytes);
+                    true
+                }
+                _ => false,
+            };
+            if let Item::Bytes(bytes) = &item {
+                queue.bytes += bytes.len();
+            }
+            if !joined {
+                queue.items.push_back(item);
+            }
+            queue.bytes > MAX_QUEUE_BYTES
+        };
+        link.more.notify_one();
+        if full {
+            tracing::warn!(link = ?id, "a learner takes too little of what it is sent");
+            self.broken(id);
+        }
+    }
+
+    /// The core closes the link; nothing of it is reported any more.
+    pub(crate) fn close(&self, id: LinkId) {
+        if let Some(link) = self.open().remove(&id) {
+            link.end();
+        }
+    }
+
+    /// The link broke.
+    fn broken(&self, id: LinkId) {
+        let Some(link) = self.open().remove(&id) else {
+            return;
+        };
+        self.driver.push(Input::Disconnected { link: id });
+        link.end();
+    }
+
+    async fn write(&self, id: LinkId, link: &Link, mut output: OwnedWriteHalf) -> io::Result<()> {
+        loop {
+            let item = {
+                let mut queue = link.queue.lock().unwrap_or_else(PoisonError::into_inner);
+                let item = queue.items.pop_front();
+                if let Some(Item::Bytes(bytes)) = &item {
+                    queue.bytes -= bytes.len();
+                }
+                item
+            };
+            match item {
+                None => link.more.notified().await,
+                Some(Item::Bytes(bytes)) => output.write_all(&bytes).await?,
+                Some(Item::Snapshot) => self.stream(id, &mut output).await?,
+            }
+        }
+    }
+
+    async fn stream(&self, id: LinkId, output: &mut OwnedWriteHalf) -> io::Result<()> {
+        let mut outgoing = Outgoing::begin(&self.shared);
+        let mut slice = Vec::new();
+        loop {
+            let last = outgoing.next(&self.shared, &mut slice);
+            output.write_all(&slice).await?;
+            slice.clear();
+            self.driver.push(Input::Progress { link: id });
+            if last {
+                return Ok(());
+            }
+        }
+    }
+
+    fn open(&self) -> MutexGuard<'_, BTreeMap<LinkId, Arc<Link>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn dialling(&self) -> MutexGuard<'_, Option<AbortHandle>> {
+        self.dialling.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A FOLLOWERINFO takes 44.
+const FIRST_PACKET_BYTES: usize = 1024;
+
+impl Link {
+    fn end(&self) {
+        for task in self
+            .tasks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .drain(..)
+        {
+            task.abort();
+        }
+    }
+}
+
+struct LinkReader {
+    links: Arc<Links>,
+    id: LinkId,
+    buffer: BytesMut,
+}
+
+impl LinkReader {
+    async fn run(&mut self, mut input: OwnedReadHalf) -> io::Result<()> {
+        loop {
+            while let Some(len) =
+                packet_len(&self.buffer, self.links.limit_bytes).map_err(io::Error::other)?
+            {
+                let packet = Packet::decode(&self.buffer.split_to(len).freeze())
+                    .map_err(io::Error::other)?;
+                if let Packet::Snap { zxid } = packet {
+                    self.snapshot(&mut input, zxid).await?;
+                }
+                let message = packet.into_core().map_err(io::Error::other)?;
+                self.links.driver.push(Input::Received {
+                    link: self.id,
+                    message,
+                });
+            }
+            self.fill(&mut input).await?;
+        }
+    }
+
+    async fn fill(&mut self, input: &mut OwnedReadHalf) -> io::Result<()> {
+        self.buffer.reserve(16 << 10);
+        match input.read_buf(&mut self.buffer).await? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The stream behind a SNAP, to a file. The core hears of the SNAP once it is whole.
+    // spec: QP-SYN-06, QP-SYN-11, FT-QRM-11
+    async fn snapshot(&mut self, input: &mut OwnedReadHalf, zxid: i64) -> io::Result<()> {
+        let mut incoming = Incoming::begin(&self.links.store, zxid, Compression::None)
+            .map_err(io::Error::other)?;
+        loop {
+            let used = match incoming.receive(&self.buffer) {
+                Ok(used) => used,
+                Err(error) => {
+                    drop(incoming.discard());
+                    return Err(io::Error::other(error));
+                }
+            };
+            match used {
+                Some(used) => {
+                    drop(self.buffer.split_to(used));
+                    break;
+                }
+                None => self.buffer.clear(),
+            }
+            if let Err(error) = self.fill(input).await {
+                drop(incoming.discard());
+                return Err(error);
+            }
+            self.links.driver.push(Input::Progress { link: self.id });
+        }
+        let prepared = incoming.finish().map_err(io::Error::other)?;
+        // In the log thread's hands before the core can ask for it.
+        self.links.log.push(Command::Received(prepared));
+        Ok(())
+    }
+}

@@ -1,0 +1,5 @@
+//! The two ports between servers: election connections and learner links.
+
+pub(crate) mod election;
+pub(crate) mod links;
+pub(crate) mod members;
