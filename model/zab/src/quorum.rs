@@ -113,6 +113,13 @@ impl Quorums {
         }
     }
 
+    /// Groups of weighted members, none on its way.
+    // spec: QP-CFG-05.
+    pub fn weighted(groups: impl IntoIterator<Item = Vec<(ServerId, u64)>>) -> Self {
+        let groups = groups.into_iter().map(|members| Group { members });
+        Self::of(Verifier::Groups(groups.collect()))
+    }
+
     /// All that vote under either.
     #[must_use]
     pub fn voters(&self) -> ServerSet {
