@@ -83,7 +83,10 @@ impl Server {
             restored.tree,
             clock.now(),
         ));
-        let node = Node::new(Arc::clone(&shared), peer, clock.now(), scatter(clock));
+        let mut node = Node::new(Arc::clone(&shared), peer, clock.now(), scatter(clock));
+        if let Some(members) = &members {
+            node.configure(members.text.clone(), members.config.version);
+        }
         let runtime = runtime(config.worker_threads)?;
         let started = Starting {
             config,

@@ -161,6 +161,8 @@ pub struct Node {
     snapshot: SnapshotCount,
     containers: write::Containers,
     listener: Listener,
+    /// Text and version of the ensemble's configuration; None when standalone.
+    configuration: Option<(String, i64)>,
 }
 
 /// How far the log has grown since the last snapshot.
@@ -207,6 +209,7 @@ impl Node {
             },
             containers: write::Containers::new(&shared.settings, now.mono_ms),
             listener: Listener::default(),
+            configuration: None,
             shared,
         }
     }
@@ -214,6 +217,12 @@ impl Node {
     #[must_use]
     pub fn shared(&self) -> &Arc<Shared> {
         &self.shared
+    }
+
+    /// A member of an ensemble: what its configuration znode shows.
+    // spec: CP-TREE-02, QP-CFG-13
+    pub fn configure(&mut self, text: String, version: i64) {
+        self.configuration = Some((text, version));
     }
 
     /// From now on `tracer` is told of every step of the core.

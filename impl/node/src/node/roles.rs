@@ -79,6 +79,10 @@ impl Node {
             // spec: QP-ZAB-20. The whole history before the epoch is here, so its start is what
             // clients may be shown; a client that saw it elsewhere is not turned away.
             let mut tree = write(&self.shared.tree);
+            // spec: CP-TREE-02, QP-CFG-13. Local to each server, and anew after each synchronisation.
+            if let Some((text, version)) = &self.configuration {
+                tree.set_config(text.as_bytes(), *version, now.wall_ms);
+            }
             if tree.last_zxid() < epoch.start().0 {
                 tree.set_last_zxid(epoch.start().0);
                 self.shared.set_applied(epoch.start().0);

@@ -6,7 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::{TcpStream, lookup_host};
-use zab::{Group, Quorums, ServerId, Ticks, Timing, Verifier};
+use zab::{Quorums, ServerId, Ticks, Timing};
 use zk_node::node::TICK_MS;
 use zk_node::words::Member;
 
@@ -112,19 +112,13 @@ impl Members {
                     .find(|(member, _)| *member == id)
                     .map_or(1, |(_, weight)| *weight)
             };
-            let group = |ids: &Vec<u64>| Group {
-                members: ids
-                    .iter()
+            let members = |ids: &Vec<u64>| {
+                ids.iter()
                     .map(|id| (ServerId(signed(*id)), weight(*id)))
-                    .collect(),
+                    .collect()
             };
-            let groups = self
-                .config
-                .groups
-                .iter()
-                .map(|(_, ids)| group(ids))
-                .collect();
-            config.quorums = Quorums::of(Verifier::Groups(groups));
+            config.quorums =
+                Quorums::weighted(self.config.groups.iter().map(|(_, ids)| members(ids)));
         }
         config.window = window;
         config.timing = self.timing(tick_time_ms);
