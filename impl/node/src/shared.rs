@@ -35,6 +35,8 @@ pub struct Shared {
     applied: AtomicI64,
     durable: AtomicI64,
     mode: AtomicU8,
+    /// When the driver last ran, monotonic ms.
+    driven_ms: AtomicU64,
     next_conn: AtomicU64,
     pub(crate) started: Now,
 }
@@ -93,6 +95,7 @@ impl Shared {
             applied: AtomicI64::new(applied),
             durable: AtomicI64::new(applied),
             mode: AtomicU8::new(Mode::NotServing as u8),
+            driven_ms: AtomicU64::new(now.mono_ms),
             next_conn: AtomicU64::new(1),
             started: now,
             settings,
@@ -144,6 +147,19 @@ impl Shared {
             Mode::Leader => self.settings.leader_serves || lock(&self.ensemble).quorum_size == 1,
             Mode::Standalone | Mode::Follower | Mode::Observer => true,
         }
+    }
+
+    pub(crate) fn set_driven(&self, now: Now) {
+        self.driven_ms.store(now.mono_ms, Ordering::Release);
+    }
+
+    /// The driver has not run for a tick: the process slept, and its ensemble may have gone on without it.
+    // spec: INV-06, FT-PROC-05, FT-PROC-06. A connection wakes as early as the driver that would have
+    // learned of it, and must not answer from the past.
+    pub(crate) fn has_slept(&self, now: Now) -> bool {
+        let driven_ms = self.driven_ms.load(Ordering::Acquire);
+        !matches!(self.mode(), Mode::Standalone | Mode::ReadOnly)
+            && now.mono_ms.saturating_sub(driven_ms) > u64::from(self.settings.tick_time_ms)
     }
 
     #[must_use]

@@ -50,6 +50,10 @@ impl Conn {
         bytes: &[u8],
         asks: &mut Vec<Ask>,
     ) -> usize {
+        if self.shared.has_slept(now) {
+            self.lane.lock().end = End::Now;
+            return bytes.len();
+        }
         let mut used = 0;
         let mut needs_tree = starts_with_read(bytes);
         loop {

@@ -70,8 +70,8 @@ struct TreeLoad {
     /// The zxid before the first of `log`.
     base: Option<i64>,
     mismatches: u64,
-    /// Digests are compared from here on.
-    compare_from: i64,
+    /// Digests are compared from here on. None while the state may show more than its zxid says.
+    compare_from: Option<i64>,
 }
 
 enum State {
@@ -91,7 +91,7 @@ impl TreeLoad {
             log_bytes: 0,
             base: None,
             mismatches: 0,
-            compare_from: 0,
+            compare_from: None,
         }
     }
 
@@ -134,7 +134,7 @@ impl Pieces for TreeLoad {
     }
 
     fn digest(&mut self, digest: zk_proto::snapshot::SnapshotDigest) {
-        self.compare_from = digest.zxid;
+        self.compare_from = Some(digest.zxid);
     }
 }
 
@@ -143,21 +143,25 @@ impl Load for TreeLoad {
     fn begin(&mut self, zxid: i64) {
         *self = Self::new(self.settings.clone(), self.window);
         self.zxid = zxid;
-        self.compare_from = zxid;
+        self.compare_from = (zxid == 0).then_some(0);
     }
 
     // spec: DF-REC-07, DF-REC-09, DF-REC-21
     fn txn(&mut self, record: TxnRecord, payload: &[u8]) -> std::result::Result<(), String> {
         let zxid = record.header.zxid;
-        let compare = zxid >= self.compare_from;
+        let compare_from = self.compare_from;
         let tree = self.tree()?;
         tree.apply(&record.header, &record.txn, &mut Vec::new())
             .ok();
-        let differs = compare
-            && record
-                .digest
-                .is_some_and(|digest| Some(digest) != tree.txn_digest());
-        self.mismatches += u64::from(differs);
+        // spec: DF-DIG-01. A leader's stream comes without a digest and may hold txns beyond its zxid;
+        // once a txn leaves the digest that it carries, all later ones must.
+        if let Some(digest) = record.digest {
+            let same = Some(digest) == tree.txn_digest();
+            if same {
+                self.compare_from.get_or_insert(zxid);
+            }
+            self.mismatches += u64::from(!same && compare_from.is_some_and(|from| zxid >= from));
+        }
         self.base.get_or_insert(self.zxid);
         self.log_bytes += payload.len();
         self.log.push_back(Proposal {

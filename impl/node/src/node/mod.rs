@@ -18,6 +18,7 @@ use crate::conn::lane::Lane;
 use crate::conn::{Ask, Hello};
 use crate::session::id::SessionIds;
 use crate::shared::Shared;
+use crate::stats::Mode;
 use crate::sync::lock;
 use crate::time::Now;
 use crate::trace::{Listener, Tracer};
@@ -163,6 +164,8 @@ pub struct Node {
     listener: Listener,
     /// Text and version of the ensemble's configuration; None when standalone.
     configuration: Option<(String, i64)>,
+    /// When `step` last returned, monotonic ms (`Shared::has_slept`).
+    driven_ms: u64,
 }
 
 /// How far the log has grown since the last snapshot.
@@ -210,6 +213,7 @@ impl Node {
             containers: write::Containers::new(&shared.settings, now.mono_ms),
             listener: Listener::default(),
             configuration: None,
+            driven_ms: now.mono_ms,
             shared,
         }
     }
@@ -264,6 +268,8 @@ impl Node {
         self.propose(now, &mut batch, out)?;
         self.wake(now, out)?;
         self.apply(now, out)?;
+        self.shared.set_driven(now);
+        self.driven_ms = now.mono_ms;
         self.ring();
         self.tell();
         Ok(())
@@ -293,7 +299,9 @@ impl Node {
             .then(|| lock(&self.shared.sessions).next_ms())
             .flatten();
         let containers = self.peer.next_zxid().map(|_| self.containers.next_ms());
-        [self.timers.next_ms(), sessions, containers]
+        let awake = (self.shared.mode() != Mode::Standalone)
+            .then(|| self.driven_ms + u64::from(self.shared.settings.tick_time_ms / 2));
+        [self.timers.next_ms(), sessions, containers, awake]
             .into_iter()
             .flatten()
             .min()

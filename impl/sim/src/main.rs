@@ -1,0 +1,150 @@
+//! `zk-sim run --seeds A..B [--jobs N]`, `zk-sim replay SEED [--trace]`.
+
+use anyhow::{Context, Result, bail};
+use clap::{Parser, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::ops::Range;
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use zk_sim::plan::END_AT;
+use zk_sim::summary::{Columns, Outcome, run_seed};
+
+/// Simulates whole servers under faults, one seed a schedule.
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run many seeds; the exit status is not 0 if any fails.
+    Run {
+        /// `A..B`: A to B-1.
+        #[arg(long, value_parser = parse_seeds)]
+        seeds: Range<u64>,
+        /// Threads, a seed each.
+        #[arg(long, default_value_t = 2)]
+        jobs: usize,
+    },
+    /// Run one seed again, twice, and compare the two runs.
+    Replay {
+        seed: u64,
+        /// Print what happens.
+        #[arg(long)]
+        trace: bool,
+    },
+}
+
+/// A seed that takes longer in real time has hung.
+// spec: faults.md 6
+const SEED_LIMIT: Duration = Duration::from_secs(30);
+
+fn parse_seeds(text: &str) -> Result<Range<u64>> {
+    let (from, to) = text.split_once("..").context("seeds are given as A..B")?;
+    let range = from.parse()?..to.parse()?;
+    if range.is_empty() {
+        bail!("{text} is empty");
+    }
+    Ok(range)
+}
+
+fn main() -> Result<ExitCode> {
+    match Cli::parse().command {
+        Command::Run { seeds, jobs } => run(seeds, jobs),
+        Command::Replay { seed, trace } => replay(seed, trace),
+    }
+}
+
+fn run(seeds: Range<u64>, jobs: usize) -> Result<ExitCode> {
+    let bar = ProgressBar::new(seeds.end - seeds.start);
+    bar.set_style(ProgressStyle::with_template(
+        "{bar:40} {pos}/{len} seeds, {elapsed} ({eta} left) {msg}",
+    )?);
+    let next = AtomicU64::new(seeds.start);
+    let total = Mutex::new((Columns::default(), 0_u64, 0_u64));
+    let started = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..jobs.max(1) {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= seeds.end {
+                        return;
+                    }
+                    let (outcome, busy) = one(seed);
+                    for line in &outcome.failures {
+                        bar.suspend(|| println!("{line}"));
+                    }
+                    let mut total = total.lock().unwrap_or_else(|held| held.into_inner());
+                    total.0.add(&outcome.columns);
+                    total.1 += u64::from(!outcome.failures.is_empty());
+                    total.2 += busy.as_micros() as u64;
+                    bar.set_message(format!("{} failed", total.1));
+                    bar.inc(1);
+                }
+            });
+        }
+    });
+    bar.finish_and_clear();
+    let (columns, failed, busy_us) = *total.lock().unwrap_or_else(|held| held.into_inner());
+    println!("{}", columns.table());
+    println!(
+        "{failed} of {} seeds failed; {:.0} virtual seconds a second and core, {:.1} s",
+        columns.seeds,
+        (columns.seeds * END_AT) as f64 / busy_us.max(1) as f64,
+        started.elapsed().as_secs_f64(),
+    );
+    let missing = columns.missing();
+    if !missing.is_empty() {
+        println!("FAIL never happened: {}", missing.join(", "));
+    }
+    Ok(status(failed == 0 && missing.is_empty()))
+}
+
+/// One seed; one in a hundred twice.
+// spec: faults.md 7. The same seed must give the same run.
+fn one(seed: u64) -> (Outcome, Duration) {
+    let started = Instant::now();
+    let mut outcome = run_seed(seed, false);
+    let took = started.elapsed();
+    if took > SEED_LIMIT {
+        let line = format!("FAIL inv=INV-16 seed={seed:#x} took {} s", took.as_secs());
+        outcome.failures.push(line);
+    }
+    if seed % 100 == 0 {
+        outcome.failures.extend(differs(&outcome, &run_seed(seed, false)));
+    }
+    (outcome, took)
+}
+
+fn differs(a: &Outcome, b: &Outcome) -> Option<String> {
+    let line = || {
+        format!(
+            "FAIL inv=determinism seed={:#x} trace={:016x} and {:016x}",
+            a.seed, a.hash, b.hash
+        )
+    };
+    (a.hash != b.hash).then(line)
+}
+
+fn replay(seed: u64, trace: bool) -> Result<ExitCode> {
+    let mut outcome = run_seed(seed, trace);
+    outcome.failures.extend(differs(&outcome, &run_seed(seed, false)));
+    for line in &outcome.failures {
+        println!("{line}");
+    }
+    println!("{}", outcome.columns.table());
+    println!("trace {:016x}", outcome.hash);
+    Ok(status(outcome.failures.is_empty()))
+}
+
+fn status(good: bool) -> ExitCode {
+    if good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
