@@ -7,16 +7,16 @@ use crate::plan::{MS, Plan, SECOND, Us};
 use crate::rng::Rng;
 use crate::workload::Known;
 use crate::world::{Happening, World};
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use zk_proto::jute::frame;
+use zk_proto::request::{Create, ReadPath, SetData, Versioned, WatchOp};
 use zk_proto::watch::{AddWatchMode, EventKind, SetWatches};
+use zk_proto::{Acl, Acls};
 use zk_proto::{
     ConnectRequest, ConnectResponse, CreateMode, MultiOp, MultiResult, OpCode, Reader, ReplyHeader,
     Request, Response, WatcherEvent, xid,
 };
-use std::borrow::Cow;
-use zk_proto::request::{Create, ReadPath, SetData, Versioned, WatchOp};
-use zk_proto::{Acl, Acls};
 
 /// A session as its client knows it.
 #[derive(Clone, Debug)]
@@ -127,7 +127,10 @@ impl Client {
 impl World {
     fn rouse(&mut self, client: usize) {
         let at = self.clients[client].next_wake().max(self.now + 1);
-        if self.clients[client].wake_at.is_some_and(|planned| planned <= at) {
+        if self.clients[client]
+            .wake_at
+            .is_some_and(|planned| planned <= at)
+        {
             return;
         }
         self.clients[client].wake_at = Some(at);
@@ -290,7 +293,9 @@ impl World {
             timeout_ms: response.timeout as u32,
             server,
         };
-        let moved = before.as_ref().is_some_and(|before| before.server != server);
+        let moved = before
+            .as_ref()
+            .is_some_and(|before| before.server != server);
         client.held = Some(held.clone());
         client.phase = Phase::Open;
         client.next_op = now + client.rng.below(50 * MS);
@@ -499,7 +504,10 @@ fn encode(op: &Op, number: i32, out: &mut Vec<u8>) {
     let open = [Acl::open()];
     match op {
         Op::Multi(parts) => {
-            let ops: Vec<MultiOp<'_>> = parts.iter().filter_map(|part| multi_op(part, &open)).collect();
+            let ops: Vec<MultiOp<'_>> = parts
+                .iter()
+                .filter_map(|part| multi_op(part, &open))
+                .collect();
             Request::Multi(ops.into_iter().collect()).encode_frame(number, out);
         }
         Op::Create { .. } => {
@@ -507,7 +515,9 @@ fn encode(op: &Op, number: i32, out: &mut Vec<u8>) {
                 Request::Create2(create).encode_frame(number, out);
             }
         }
-        Op::Delete { path, version } => Request::Delete(versioned(path, *version)).encode_frame(number, out),
+        Op::Delete { path, version } => {
+            Request::Delete(versioned(path, *version)).encode_frame(number, out)
+        }
         Op::SetData {
             path,
             data,
@@ -518,8 +528,12 @@ fn encode(op: &Op, number: i32, out: &mut Vec<u8>) {
             version: *version,
         })
         .encode_frame(number, out),
-        Op::Check { path, version } => Request::Check(versioned(path, *version)).encode_frame(number, out),
-        Op::GetData { path, watch } => Request::GetData(read(path, *watch)).encode_frame(number, out),
+        Op::Check { path, version } => {
+            Request::Check(versioned(path, *version)).encode_frame(number, out)
+        }
+        Op::GetData { path, watch } => {
+            Request::GetData(read(path, *watch)).encode_frame(number, out)
+        }
         Op::Exists { path, watch } => Request::Exists(read(path, *watch)).encode_frame(number, out),
         Op::Children { path, watch } => {
             Request::GetChildren2(read(path, *watch)).encode_frame(number, out);

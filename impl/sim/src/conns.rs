@@ -73,7 +73,7 @@ impl World {
         self.at(at, Happening::ToClient { conn: id });
     }
 
-    pub(crate) fn to_server(&mut self, id: u64) {
+    pub(crate) fn server_mail(&mut self, id: u64) {
         loop {
             let Some(conn) = self.conns.get_mut(&id) else {
                 return;
@@ -286,7 +286,7 @@ impl World {
         }
     }
 
-    pub(crate) fn to_client(&mut self, id: u64) {
+    pub(crate) fn client_mail(&mut self, id: u64) {
         loop {
             let Some(conn) = self.conns.get_mut(&id) else {
                 return;

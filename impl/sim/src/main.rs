@@ -114,8 +114,10 @@ fn one(seed: u64) -> (Outcome, Duration) {
         let line = format!("FAIL inv=INV-16 seed={seed:#x} took {} s", took.as_secs());
         outcome.failures.push(line);
     }
-    if seed % 100 == 0 {
-        outcome.failures.extend(differs(&outcome, &run_seed(seed, false)));
+    if seed.is_multiple_of(100) {
+        outcome
+            .failures
+            .extend(differs(&outcome, &run_seed(seed, false)));
     }
     (outcome, took)
 }
@@ -132,7 +134,9 @@ fn differs(a: &Outcome, b: &Outcome) -> Option<String> {
 
 fn replay(seed: u64, trace: bool) -> Result<ExitCode> {
     let mut outcome = run_seed(seed, trace);
-    outcome.failures.extend(differs(&outcome, &run_seed(seed, false)));
+    outcome
+        .failures
+        .extend(differs(&outcome, &run_seed(seed, false)));
     for line in &outcome.failures {
         println!("{line}");
     }

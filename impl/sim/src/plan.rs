@@ -46,31 +46,67 @@ pub struct Plan {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// The process ends; what it wrote stays in the page cache.
-    Kill { server: usize },
+    Kill {
+        server: usize,
+    },
     /// The machine loses power: unsynced writes are kept, lost or torn one by one.
-    PowerCut { server: usize },
+    PowerCut {
+        server: usize,
+    },
     PowerCutAll,
     /// If it is down.
-    Start { server: usize },
+    Start {
+        server: usize,
+    },
     /// The data directory is moved away; then the server starts.
-    Wipe { server: usize },
+    Wipe {
+        server: usize,
+    },
     /// Nothing goes from one to the other.
-    Cut { from: usize, to: usize },
-    Mend { from: usize, to: usize },
-    CutClients { server: usize },
-    MendClients { server: usize },
+    Cut {
+        from: usize,
+        to: usize,
+    },
+    Mend {
+        from: usize,
+        to: usize,
+    },
+    CutClients {
+        server: usize,
+    },
+    MendClients {
+        server: usize,
+    },
     /// Every message takes this much longer.
-    Slow { from: usize, to: usize, us: Us },
+    Slow {
+        from: usize,
+        to: usize,
+        us: Us,
+    },
     /// Each sync takes this long; 0 ends it.
-    Limp { server: usize, us: Us },
+    Limp {
+        server: usize,
+        us: Us,
+    },
     /// The next sync fails.
-    FailSync { server: usize },
+    FailSync {
+        server: usize,
+    },
     /// The disk is full, or no longer.
-    Full { server: usize, full: bool },
+    Full {
+        server: usize,
+        full: bool,
+    },
     /// The wall clock jumps.
-    Jump { server: usize, ms: i64 },
+    Jump {
+        server: usize,
+        ms: i64,
+    },
     /// The process gets no time.
-    Pause { server: usize, us: Us },
+    Pause {
+        server: usize,
+        us: Us,
+    },
 }
 
 /// A kind of fault, as seeds mix them.
@@ -219,8 +255,20 @@ impl Plan {
                 }
             }
             Kind::CutOneWay => {
-                put(at, Fault::Cut { from: server, to: other });
-                put(after, Fault::Mend { from: server, to: other });
+                put(
+                    at,
+                    Fault::Cut {
+                        from: server,
+                        to: other,
+                    },
+                );
+                put(
+                    after,
+                    Fault::Mend {
+                        from: server,
+                        to: other,
+                    },
+                );
             }
             Kind::Isolate => {
                 for peer in (0..servers).filter(|peer| *peer != server) {
@@ -251,12 +299,22 @@ impl Plan {
             }
             Kind::Full => {
                 put(at, Fault::Full { server, full: true });
-                put(after, Fault::Full { server, full: false });
+                put(
+                    after,
+                    Fault::Full {
+                        server,
+                        full: false,
+                    },
+                );
                 put(after + SECOND, Fault::Start { server });
             }
             Kind::Jump => {
                 let days = rng.between(0, 7300) as i64 - 3650;
-                let ms = if rng.chance(500) { days * 86_400_000 } else { days * 1000 };
+                let ms = if rng.chance(500) {
+                    days * 86_400_000
+                } else {
+                    days * 1000
+                };
                 put(at, Fault::Jump { server, ms });
             }
             Kind::Pause => {

@@ -38,7 +38,7 @@ impl World {
         let recorder = self.recorder(server);
         let slot = &mut self.slots[server];
         slot.incarnation += 1;
-        let scatter = slot.rng.next() as u32;
+        let scatter = slot.rng.draw() as u32;
         let booted = Process::boot(
             &slot.identity,
             &slot.disk,
@@ -125,7 +125,7 @@ impl World {
         let outcome = match slot.rng.below(4) {
             0 => Outcome::DropAll,
             1 => Outcome::KeepAll,
-            _ => Outcome::Mix(slot.rng.next()),
+            _ => Outcome::Mix(slot.rng.draw()),
         };
         slot.disk.crash(outcome);
         self.set_hook(server);
@@ -374,8 +374,8 @@ impl World {
             return self.next_snapshot_step(server);
         }
         let finished = job.finish(process.shared.settings.digest);
-        let purged = finished
-            .and_then(|_| process.purger.purge(&process.store, RETAIN, None).map(drop));
+        let purged =
+            finished.and_then(|_| process.purger.purge(&process.store, RETAIN, None).map(drop));
         let again = std::mem::take(&mut process.snapshot_due);
         match purged {
             Ok(()) => self.totals.snapshots += 1,
@@ -462,7 +462,11 @@ impl World {
             let peer = ServerId(leader as i64 + 1);
             return self.input(server, Input::Connected { link, peer });
         }
-        let pause = if reachable { DIAL_PAUSE } else { CONNECT_TIMEOUT };
+        let pause = if reachable {
+            DIAL_PAUSE
+        } else {
+            CONNECT_TIMEOUT
+        };
         let at = self.now + pause;
         let Some(process) = self.process(server, incarnation) else {
             return;
@@ -620,8 +624,8 @@ impl World {
                     it.ends[end].open = false;
                     it.ends[end].pipe.clear();
                 }
-                let announced = end == 0
-                    || self.net.links.get(&link).is_some_and(|it| it.announced);
+                let announced =
+                    end == 0 || self.net.links.get(&link).is_some_and(|it| it.announced);
                 self.forget_link(server, link);
                 if announced {
                     self.input(server, Input::Disconnected { link });
@@ -636,7 +640,11 @@ impl World {
         let message = match Packet::decode(bytes).and_then(Packet::into_core) {
             Ok(message) => message,
             Err(error) => {
-                return self.fail("P-SAFE", format!("a peer's packet does not decode: {error}"), 0);
+                return self.fail(
+                    "P-SAFE",
+                    format!("a peer's packet does not decode: {error}"),
+                    0,
+                );
             }
         };
         if end == 0

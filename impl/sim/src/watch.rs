@@ -101,7 +101,6 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    #[must_use]
     pub fn lock(&self) -> MutexGuard<'_, Watch> {
         self.watch.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -310,19 +309,14 @@ impl Watch {
         self.judge();
     }
 
-    fn proposed(
-        &mut self,
-        server: usize,
-        zxid: Zxid,
-        bytes: &Bytes,
-        effects: &[Effect<Bytes>],
-    ) {
+    fn proposed(&mut self, server: usize, zxid: Zxid, bytes: &Bytes, effects: &[Effect<Bytes>]) {
         // spec: CP-SES-01. The leader closes a session: nobody asked, so the request has no number.
         if let Ok(record) = TxnRecord::decode(bytes)
             && matches!(record.txn, zk_proto::Txn::CloseSession { .. })
             && record.header.cxid == 0
         {
-            self.expiries.push((self.now, server, record.header.session_id));
+            self.expiries
+                .push((self.now, server, record.header.session_id));
         }
         let made = effects.iter().any(|effect| {
             matches!(effect, Effect::Persist { write: Write::Append(it), .. } if it.zxid == zxid)
@@ -354,14 +348,13 @@ impl Watch {
                     zxid: *zxid,
                 });
             }
+            Message::Ack { .. } if self.seen[server].adopted == Some(link) => {}
             Message::Ack { zxid } => {
-                if self.seen[server].adopted != Some(link) {
-                    self.seen[server].adopted = Some(link);
-                    self.fact(&Fact::NewLeaderAcked {
-                        server: id,
-                        epoch: zxid.epoch(),
-                    });
-                }
+                self.seen[server].adopted = Some(link);
+                self.fact(&Fact::NewLeaderAcked {
+                    server: id,
+                    epoch: zxid.epoch(),
+                });
             }
             Message::LeaderInfo { epoch } => self.promise(server, id, *epoch),
             Message::AckEpoch { zxid, .. } => {
@@ -684,7 +677,11 @@ impl Watch {
                     it.id,
                     (end, it.accepted, it.current),
                     places,
-                    it.queue.iter().map(|queued| &queued.write).take(8).collect::<Vec<_>>(),
+                    it.queue
+                        .iter()
+                        .map(|queued| &queued.write)
+                        .take(8)
+                        .collect::<Vec<_>>(),
                 );
                 self.fail("INV-11", what, last.0);
             }
@@ -699,7 +696,11 @@ impl Watch {
         it.durable.retain(|txn| txn.zxid <= last);
         it.issued = it.durable.clone();
         it.up = true;
-        it.loaded = it.issued.iter().filter(|txn| txn.zxid <= durable.base).count();
+        it.loaded = it
+            .issued
+            .iter()
+            .filter(|txn| txn.zxid <= durable.base)
+            .count();
         it.delivered.clear();
         let id = it.id;
         for entry in &durable.log {

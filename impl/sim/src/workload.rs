@@ -35,9 +35,10 @@ impl Known {
 
     pub fn learn(&mut self, op: &Op, err: i32, body: &Body) {
         match (op, body) {
-            (Op::GetData { path, .. } | Op::SetData { path, .. }, Body::Data(_, stat) | Body::Stat(stat))
-                if err == 0 =>
-            {
+            (
+                Op::GetData { path, .. } | Op::SetData { path, .. },
+                Body::Data(_, stat) | Body::Stat(stat),
+            ) if err == 0 => {
                 self.versions.insert(path.clone(), stat.version);
             }
             (Op::Children { path, .. }, Body::Children(names, _)) if path == "/d" => {
@@ -130,7 +131,11 @@ impl World {
                 watch: rng.chance(250),
             },
             22..30 => Op::Exists {
-                path: if rng.chance(300) { format!("/e/c{}", rng.below(12)) } else { path },
+                path: if rng.chance(300) {
+                    format!("/e/c{}", rng.below(12))
+                } else {
+                    path
+                },
                 watch: rng.chance(350),
             },
             30..38 => Op::Children {
@@ -193,14 +198,13 @@ fn draw_multi(rng: &mut Rng, known: &mut Known) -> Op {
                 data,
             },
         ),
-        _ => parts = vec![
-            create(&path, data, false, false),
-            create("/d/s-", known.data(), false, true),
-            Op::Delete {
-                path,
-                version: -1,
-            },
-        ],
+        _ => {
+            parts = vec![
+                create(&path, data, false, false),
+                create("/d/s-", known.data(), false, true),
+                Op::Delete { path, version: -1 },
+            ]
+        }
     }
     Op::Multi(parts)
 }

@@ -20,23 +20,58 @@ use zk_storage::sim::SimDisk;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Happening {
     /// The driver of a process runs.
-    Step { server: usize, incarnation: u64 },
+    Step {
+        server: usize,
+        incarnation: u64,
+    },
     /// A batch of the log is written and synced.
-    LogDone { server: usize, incarnation: u64 },
-    SnapshotStep { server: usize, incarnation: u64 },
+    LogDone {
+        server: usize,
+        incarnation: u64,
+    },
+    SnapshotStep {
+        server: usize,
+        incarnation: u64,
+    },
     /// A leader copies the next slice of its tree for a learner.
-    StreamStep { server: usize, incarnation: u64, link: LinkId },
-    Dial { server: usize, incarnation: u64, number: u64 },
-    Vote { from: usize, to: usize },
+    StreamStep {
+        server: usize,
+        incarnation: u64,
+        link: LinkId,
+    },
+    Dial {
+        server: usize,
+        incarnation: u64,
+        number: u64,
+    },
+    Vote {
+        from: usize,
+        to: usize,
+    },
     /// Something may have come to an end of a link.
-    LinkMail { link: LinkId, end: usize },
+    LinkMail {
+        link: LinkId,
+        end: usize,
+    },
     /// Something may have come to the server's end of a client's connection.
-    ToServer { conn: u64 },
-    ToClient { conn: u64 },
-    ConnDeadline { conn: u64 },
-    Client { client: usize },
-    Fault { number: usize },
-    Start { server: usize },
+    ToServer {
+        conn: u64,
+    },
+    ToClient {
+        conn: u64,
+    },
+    ConnDeadline {
+        conn: u64,
+    },
+    Client {
+        client: usize,
+    },
+    Fault {
+        number: usize,
+    },
+    Start {
+        server: usize,
+    },
     Heal,
 }
 
@@ -229,8 +264,8 @@ impl World {
             } => self.dial(server, incarnation, number),
             Happening::Vote { from, to } => self.vote(from, to),
             Happening::LinkMail { link, end } => self.link_mail(link, end),
-            Happening::ToServer { conn } => self.to_server(conn),
-            Happening::ToClient { conn } => self.to_client(conn),
+            Happening::ToServer { conn } => self.server_mail(conn),
+            Happening::ToClient { conn } => self.client_mail(conn),
             Happening::ConnDeadline { conn } => self.conn_deadline(conn),
             Happening::Client { client } => self.client_wakes(client),
             Happening::Fault { number } => self.fault(self.plan.faults[number].1),
