@@ -60,7 +60,7 @@ impl Store {
     ///
     /// # Errors
     /// Leaves the old state, at most without what lies behind the snapshot's zxid.
-    // spec: DF-LOG-33: nothing is given up before the snapshot is durable. DF-WHO-01
+    // spec: DF-LOG-33: nothing is given up before the snapshot is durable. DF-WHO-01, DF-WHO-02
     pub fn install(&self, log: &mut Log, prepared: &Prepared) -> Result<Written> {
         let zxid = prepared.zxid();
         log.roll()?;

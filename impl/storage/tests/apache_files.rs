@@ -198,7 +198,7 @@ fn a_flipped_byte_refuses_the_start() {
     }
 }
 
-// spec: disk-format.md 9: the log goes on in a file of its own, and Apache's files stay as they were
+// spec: DF-LOG-04, disk-format.md 9: the log goes on in a file of its own, and Apache's files stay as they were
 #[test]
 fn our_log_goes_on_behind_apaches() {
     for (name, disk) in recorded() {

@@ -1,5 +1,5 @@
 //! The power goes at every step of a workload; whatever of the unsynced survives, the server starts without an
-//! operator and holds every acknowledged write. spec: FT-PROC-08, FT-DISK-01, FT-DISK-19, FT-DISK-20, FT-DISK-21
+//! operator and holds every acknowledged write. spec: DF-ALG-05, DF-SYN-01, DF-SYN-04, DF-SYN-05, FT-PROC-08, FT-DISK-01, FT-DISK-19, FT-DISK-20, FT-DISK-21
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test's helpers fail it by panicking
 
 mod common;

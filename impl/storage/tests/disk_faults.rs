@@ -253,7 +253,7 @@ fn ft_disk_08_no_space_in_the_log() {
     }
 }
 
-// spec: FT-DISK-09
+// spec: FT-DISK-09, DF-SNAP-09, DF-SNAP-10
 #[test]
 fn ft_disk_09_a_snapshot_that_fails_leaves_nothing_and_the_server_goes_on() {
     let (whole, mut server) = five();
@@ -452,7 +452,7 @@ fn ft_disk_14_a_flipped_byte_in_the_newest_snapshot() {
     refused(&holed, config(), "log.b");
 }
 
-// spec: FT-DISK-14, DF-WHO-01. A snapshot that a leader sent may hold what no log holds.
+// spec: FT-DISK-14, DF-WHO-01, DF-WHO-02. A snapshot that a leader sent may hold what no log holds.
 #[test]
 fn ft_disk_14_no_way_back_over_an_installed_snapshot() {
     let (disk, mut server) = five();
@@ -499,7 +499,7 @@ fn ft_disk_15_no_snapshot_that_loads() {
     assert_eq!((server.model.last, facts.records), (15, 15));
 }
 
-// spec: FT-DISK-16, DF-RD-03
+// spec: FT-DISK-16, DF-RD-03, DF-PAD-04
 #[test]
 fn ft_disk_16_a_newest_log_without_a_record() {
     for content in [

@@ -70,7 +70,7 @@ fn a_tail_zeroed_from_any_page_on() {
     assert!(last > 30);
 }
 
-// spec: DF-SNAP-04, DF-ALG-07. disk-format.md 17, test 6
+// spec: DF-SNAP-04, DF-SNAP-11, DF-ALG-07. disk-format.md 17, test 6
 #[test]
 fn a_snapshot_cut_at_every_byte_is_passed_over() {
     let disk = SimDisk::new();
@@ -384,7 +384,7 @@ fn ranges_for_learners() {
     assert!(matches!(read(8, 13), Err(Error::Gap { after: 10, .. })));
 }
 
-// spec: DF-PRG-02, DF-PRG-03, DF-PRG-04. disk-format.md 12.2
+// spec: DF-PRG-01, DF-PRG-02, DF-PRG-03, DF-PRG-04. disk-format.md 12.2
 #[test]
 fn a_purge_keeps_what_the_oldest_of_three_snapshots_needs() {
     let disk = SimDisk::new();
@@ -447,7 +447,7 @@ fn a_purge_keeps_what_the_oldest_of_three_snapshots_needs() {
     );
 }
 
-// spec: performance.md 1: a sync into written space changes no length.
+// spec: DF-PAD-01, DF-PAD-02, DF-ALG-04, DF-SYN-02; performance.md 1: a sync into written space changes no length.
 #[test]
 fn appends_into_a_prepared_file_change_no_length() {
     let disk = SimDisk::new();

@@ -80,7 +80,7 @@ fn to_a_zxid_that_is_missing() {
     assert_eq!(restart(&disk).0.model.last, 15);
 }
 
-// spec: DF-LOG-32. A snapshot whose content goes beyond the target would bring the txns back.
+// spec: DF-LOG-32, DF-SNAP-07. A snapshot whose content goes beyond the target would bring the txns back.
 #[test]
 fn a_fuzzy_snapshot_goes_with_what_it_holds() {
     let (disk, mut server) = fifteen();
@@ -100,7 +100,7 @@ fn a_fuzzy_snapshot_goes_with_what_it_holds() {
     );
 }
 
-// spec: DF-LOG-33
+// spec: DF-LOG-33, DF-WHO-03
 #[test]
 fn to_before_the_first_log() {
     let (disk, mut server) = fifteen();
@@ -139,6 +139,7 @@ fn to_before_the_first_log() {
     );
 }
 
+// spec: DF-LOG-31
 #[test]
 fn a_crash_at_every_step_of_a_truncation() {
     let (disk, server) = fifteen();

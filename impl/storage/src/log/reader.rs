@@ -1,5 +1,5 @@
 //! Reads one log file from front to back, strictly: a record is whole or the reader says what is wrong.
-// spec: disk-format.md 11.1
+// spec: disk-format.md 11.1, DF-RD-02
 
 use std::path::{Path, PathBuf};
 
@@ -148,6 +148,7 @@ impl LogReader {
         {
             return self.zeros_or_fault(offset);
         }
+        // spec: DF-ALG-03. Apache takes length 0 under any checksum for the end; with one it is a torn head.
         let Some(len) = usize::try_from(head.len)
             .ok()
             .filter(|len| (1..=self.limit).contains(len))

@@ -31,7 +31,7 @@ pub(crate) struct Segment {
 
 impl Segment {
     /// Makes `log.<zxid>`, from a spare file if there is one. When this returns, the file and its name are durable.
-    // spec: DF-ALG-02, FT-DISK-19. O_EXCL: a file of that name would hold records that recovery did not see.
+    // spec: DF-ALG-02, DF-ALG-06, DF-PAD-04, FT-DISK-19. O_EXCL: a file of that name would hold records that recovery did not see.
     pub(crate) fn create(
         disk: &Arc<dyn Disk>,
         dir: &Path,
@@ -79,6 +79,7 @@ impl Segment {
     }
 
     /// Writes more zeros so that the bytes fit: the next sync will have to record a new length.
+    // spec: DF-PAD-01, DF-PAD-02, DF-ALG-04, DF-SYN-02. Written, where Apache leaves a hole: a hole has no extent yet.
     pub(crate) fn grow(&mut self, pending: usize, len: usize) -> Result<()> {
         let target = self
             .end(pending, len)

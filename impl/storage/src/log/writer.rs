@@ -115,6 +115,7 @@ impl Log {
         }
         self.guard(|log| {
             log.make_room(zxid, payload.len().saturating_add(RecordHead::OVERHEAD))?;
+            // spec: DF-LOG-02
             put_record(&mut log.buffer, payload, adler32(&payload));
             log.last = zxid;
             if log.buffer.len() >= BUFFER_BYTES {

@@ -65,7 +65,7 @@ impl Store {
     }
 
     /// The logs that may hold records from `zxid` on: every file named so or later, and the one before.
-    // spec: DF-RD-01
+    // spec: DF-RD-01, DF-WHO-03. None at all is lawful beside a snapshot.
     pub(crate) fn logs_from(&self, zxid: i64) -> Result<Vec<LogFile>> {
         let mut files = self.logs()?;
         let first = files

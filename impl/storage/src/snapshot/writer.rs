@@ -166,7 +166,7 @@ impl SnapshotWriter {
 
     /// Gives up: removes the temporary file. One that stays behind, after a crash or an error here, is taken away
     /// at the next start.
-    // spec: FT-DISK-09
+    // spec: FT-DISK-09, DF-SNAP-10
     pub fn discard(self) -> Result<()> {
         let path = self.temporary();
         self.disk.remove(&path).at("remove", &path)
