@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use clap::{Args, Parser, Subcommand};
 
 use crate::case::{self, Case};
+use crate::claim::{self, Claim};
 use crate::control::probe;
 use crate::diff::{self, Setup};
 use crate::engine::cluster::Cluster;
@@ -37,6 +38,8 @@ enum Command {
     Run(RunArgs),
     /// Put JSON reports side by side
     Compare(CompareArgs),
+    /// Make a claim of runs, or the compatibility page of claims
+    Claim(ClaimArgs),
     /// Send the same random requests to two servers and compare the answers
     Diff(DiffArgs),
     /// Forward the links between the servers of an ensemble (for driver scripts)
@@ -99,6 +102,46 @@ struct CompareArgs {
 }
 
 #[derive(Debug, Args)]
+struct ClaimArgs {
+    #[command(subcommand)]
+    what: ClaimCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum ClaimCommand {
+    /// Make a claim of JSON reports of one server
+    Make {
+        /// Reports of `run`, standalone and of an ensemble
+        #[arg(required = true)]
+        runs: Vec<PathBuf>,
+        /// What the server is called
+        #[arg(long)]
+        name: String,
+        /// Case that does not count, ID=REASON; may be repeated
+        #[arg(long = "exclude")]
+        exclusions: Vec<String>,
+        /// Where the claim goes
+        #[arg(long)]
+        out: PathBuf,
+        /// Also draw a badge
+        #[arg(long)]
+        badge: Option<PathBuf>,
+    },
+    /// Write the compatibility page
+    Page {
+        /// Claims, in the order of the page's columns
+        #[arg(required = true)]
+        claims: Vec<PathBuf>,
+        /// What the suite makes of Apache's test classes
+        #[arg(long)]
+        manifest: PathBuf,
+        /// Where the page goes
+        #[arg(long)]
+        out: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
 struct DiffArgs {
     /// Client address of one server, HOST:PORT
     #[arg(long)]
@@ -133,6 +176,7 @@ impl Cli {
             Command::List(args) => list(&args),
             Command::Run(args) => run(&args),
             Command::Compare(args) => compare(&args),
+            Command::Claim(args) => claims(args.what),
             Command::Diff(args) => compare_servers(&args),
             Command::Links(args) => {
                 let text = fs::read_to_string(&args.file)
@@ -333,15 +377,55 @@ fn compare_servers(args: &DiffArgs) -> Result<bool> {
     Ok(false)
 }
 
-fn compare(args: &CompareArgs) -> Result<bool> {
-    let mut runs = Vec::new();
-    for path in &args.files {
-        let text =
-            fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
-        let run: RunResult =
-            serde_json::from_str(&text).with_context(|| format!("{}", path.display()))?;
-        runs.push(run);
+fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
+    let text = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+    serde_json::from_str(&text).with_context(|| path.display().to_string())
+}
+
+fn claims(what: ClaimCommand) -> Result<bool> {
+    let cases = case::all().map_err(|why| anyhow!(why))?;
+    match what {
+        ClaimCommand::Make {
+            runs,
+            name,
+            exclusions,
+            out,
+            badge,
+        } => {
+            let mut runs = read_all(&runs)?;
+            runs.iter_mut()
+                .for_each(|run: &mut RunResult| run.name.clone_from(&name));
+            let exclusions = exclusions
+                .iter()
+                .map(|text| text.split_once('=').context("--exclude ID=REASON"))
+                .map(|pair| pair.map(|(id, reason)| (id.to_owned(), reason.to_owned())))
+                .collect::<Result<_>>()?;
+            let claim = claim::claim(&runs, &cases, exclusions)?;
+            fs::write(&out, format!("{}\n", serde_json::to_string_pretty(&claim)?))?;
+            if let Some(path) = badge {
+                fs::write(path, claim::badge(&claim))?;
+            }
+            println!("{}: {}", claim.name, claim.tier.name());
+        }
+        ClaimCommand::Page {
+            claims,
+            manifest,
+            out,
+        } => {
+            let claims: Vec<Claim> = read_all(&claims)?;
+            let manifest = toml::from_str(&fs::read_to_string(&manifest)?)?;
+            fs::write(&out, claim::page(&claims, &cases, &manifest)?)?;
+        }
     }
+    Ok(true)
+}
+
+fn read_all<T: serde::de::DeserializeOwned>(paths: &[PathBuf]) -> Result<Vec<T>> {
+    paths.iter().map(|path| read_json(path)).collect()
+}
+
+fn compare(args: &CompareArgs) -> Result<bool> {
+    let runs: Vec<RunResult> = read_all(&args.files)?;
     print!("{}", matrix(&runs));
     if let Some(path) = &args.html {
         fs::write(path, report::html::render(&runs)?)

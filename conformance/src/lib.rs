@@ -6,6 +6,7 @@
 //! reached through its sockets only.
 
 pub mod case;
+pub mod claim;
 pub mod cli;
 pub mod code;
 pub mod control;

@@ -114,7 +114,8 @@ fn answer(run: &mut Run<'_>, names: &mut Names, name: &str) -> Result<String, St
                 message: Message::Reply(reply),
                 ..
             } => {
-                let writes = op.is_some_and(is_write);
+                // spec: CP-PRE-03. Whether a malformed write consumes a zxid is the server's own.
+                let writes = op.is_some_and(is_write) && reply.err != -5;
                 if writes {
                     let next = names.zxids.len();
                     names.zxids.entry(reply.zxid).or_insert(next);
