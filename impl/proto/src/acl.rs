@@ -137,7 +137,8 @@ impl<'a> Acls<'a> {
     pub fn read(reader: &mut Reader<'a>) -> Result<Option<Self>, DecodeError> {
         let encoded = Encoded::read(reader, |reader| {
             reader.int()?;
-            reader.string("scheme")?;
+            // spec: CP-ACL-10. A null scheme decodes: no scheme has that name, so the list is invalid.
+            reader.string_or_null()?;
             reader.string("id").map(drop)
         })?;
         Ok(encoded.map(Self))
@@ -168,7 +169,7 @@ impl<'a> Acls<'a> {
             let perms = Perms(reader.int().ok()?);
             Some((
                 perms,
-                reader.string("scheme").ok()?,
+                reader.string_or_null().ok()?.unwrap_or_default(),
                 reader.string("id").ok()?,
             ))
         })

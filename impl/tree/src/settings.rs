@@ -35,7 +35,8 @@ impl Default for Settings {
             skip_acl: false,
             close_session_txn: true,
             digest: true,
-            max_txn_bytes: 0xf_ffff,
+            // What Java's readers take at their defaults, less header and digest: `jute.maxbuffer` and its extra size.
+            max_txn_bytes: 2 * 0xf_ffff - 64,
         }
     }
 }

@@ -294,7 +294,7 @@ impl Conn {
         let Ok(Some(request)) = Request::decode_with_limit(op, incoming.body, limit) else {
             let refusal = Refusal {
                 zxid: None,
-                error: ErrorCode::MarshallingError,
+                error: undecodable(op, incoming.body),
                 close: false,
             };
             return self.refuse_request(side, incoming.header, refusal, state);
@@ -425,4 +425,14 @@ fn starts_with_read(bytes: &[u8]) -> bool {
     decode(payload).is_some_and(
         |incoming| matches!(route(incoming.header.op), Route::Read(op) if op != OpCode::Ping),
     )
+}
+
+/// spec: CP-PRE-05. setData and setACL validate the path before anything uses it, so a null one is a bad one there.
+fn undecodable(op: OpCode, body: &[u8]) -> ErrorCode {
+    let null_path = body.starts_with(&[0xff; 4]);
+    if null_path && (op == OpCode::SetData || op == OpCode::SetAcl) {
+        ErrorCode::BadArguments
+    } else {
+        ErrorCode::MarshallingError
+    }
 }
