@@ -35,6 +35,7 @@ enforceQuota=true
 DigestAuthenticationProvider.superDigest=super:D/InIHSb7yEEbrWz8b9l71RjZJU=
 admin.enableServer=false
 preAllocSize=1024
+znode.container.checkIntervalMs=200
 CFG
   for other in 1 2 3; do
     if [ "$other" = "$1" ]; then
@@ -79,7 +80,7 @@ serve() {
     apache-*)
       APACHE_LOG=$dir/$id.log launch "$dir/$id.pid" "$here/../peers/run-apache.sh" "${kind#apache-}" config "$dir/$id.cfg" \
         -Dznode.container.checkIntervalMs=200 ;;
-    vivarium) launch "$dir/$id.pid" "${ZK_SERVER:-$here/../../target/debug/zk-server}" "$dir/$id.cfg" ;;
+    vivarium) launch "$dir/$id.pid" "${VIVARIUM:-$here/../../target/debug/vivarium}" server "$dir/$id.cfg" ;;
   esac
 }
 
