@@ -1,4 +1,9 @@
 //! Claims, page and manifest agree with the cases.
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test ends where it cannot go on"
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,10 @@
 //! The suite against real servers: Apache ZooKeeper, which is right by definition, and ours.
 //! Apache's come from `conformance/peers/setup.sh`.
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test ends where it cannot go on"
+)]
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};

@@ -67,7 +67,7 @@ pub fn defined() -> Result<BTreeSet<String>> {
     let head = Regex::new(
         r"(?m)^\s*(?:[-|#]+\s*)?\*{0,2}\s*((?:CP|QP|DF|FT|INV|MU|P)-[A-Z0-9]+(?:-[0-9]{2})?)\b",
     )?;
-    let bracketed = Regex::new(r"\(((?:CP|QP|DF)-[A-Z0-9]+-[0-9]{2})\)")?;
+    let bracketed = Regex::new(r"\(((?:CP|QP|DF|FT)-[A-Z0-9]+(?:-[0-9]{2})?)\)")?;
     let mut ids = BTreeSet::new();
     for page in sources(&[".md"])?
         .iter()
