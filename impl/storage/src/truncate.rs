@@ -19,7 +19,7 @@ impl Store {
     /// does not hold it. The state must then be recovered anew. Takes the log, so that nobody appends meanwhile.
     ///
     /// # Errors
-    /// [`Error::Damaged`], with nothing changed, if what remains would not be a state: no snapshot at or below
+    /// [`crate::Error::Damaged`], with nothing changed, if what remains would not be a state: no snapshot at or below
     /// `after`, or a hole behind it. Any other error leaves a directory that recovers to at least what was asked for.
     // spec: DF-LOG-30, DF-LOG-31, DF-LOG-32, DF-LOG-33
     pub fn truncate(&self, mut log: Log, after: i64) -> Result<i64> {
