@@ -5,6 +5,11 @@
     reason = "a test ends where it cannot go on"
 )]
 
+#![allow(
+    clippy::expect_used,
+    reason = "helpers of tests: a failed expectation is a failed test"
+)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -6,6 +6,11 @@
     reason = "a test ends where it cannot go on"
 )]
 
+#![allow(
+    clippy::expect_used,
+    reason = "helpers of tests: a failed expectation is a failed test"
+)]
+
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
