@@ -4,7 +4,6 @@
     clippy::unwrap_used,
     reason = "a test ends where it cannot go on"
 )]
-
 #![allow(
     clippy::expect_used,
     reason = "helpers of tests: a failed expectation is a failed test"

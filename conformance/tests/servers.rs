@@ -5,12 +5,12 @@
     clippy::unwrap_used,
     reason = "a test ends where it cannot go on"
 )]
-
 #![allow(
     clippy::expect_used,
     reason = "helpers of tests: a failed expectation is a failed test"
 )]
 
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -39,6 +39,19 @@ impl Drop for Server {
 fn free_address() -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     listener.local_addr().expect("an address")
+}
+
+/// A port that accepts may belong to a server that does not serve yet: `srvr` tells.
+fn serves(address: SocketAddr) -> bool {
+    let ask = || -> std::io::Result<String> {
+        let mut stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        stream.write_all(b"srvr")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    };
+    ask().is_ok_and(|answer| answer.contains("Mode:"))
 }
 
 /// Starts `command` with a zoo.cfg that has everything the suite can use.
@@ -76,7 +89,7 @@ fn start(mut command: Command) -> Server {
         _dir: dir,
     };
     let deadline = Instant::now() + Duration::from_secs(60);
-    while TcpStream::connect(address).is_err() {
+    while !serves(address) {
         assert!(Instant::now() < deadline, "no server at {address}");
         std::thread::sleep(Duration::from_millis(50));
     }
