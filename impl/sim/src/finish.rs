@@ -18,6 +18,10 @@ impl World {
         let watch = self.recorder(0);
         watch.lock().now = self.now;
         watch.lock().judge_all(true);
+        let commits = watch.lock().commits.clone();
+        for (rule, what, zxid) in crate::check::check(&self.history, &commits) {
+            self.fail(rule, what, zxid);
+        }
         self.check_progress();
         self.check_replicas();
         self.check_disks();

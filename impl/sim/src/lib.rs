@@ -7,6 +7,7 @@
 //! - [`client`], `workload`: clients that speak the wire's bytes. [`history`]: what they saw.
 //! - [`watch`]: the properties of the protocol, from every step of every core.
 
+pub mod check;
 pub mod client;
 pub mod conns;
 mod finish;

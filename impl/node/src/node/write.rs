@@ -159,7 +159,8 @@ impl Node {
             },
             ids: &submission.ids,
             session: standing,
-            global_session: self.globality(&submission, sessions),
+            // spec: CP-SES-10, INV-07. An ephemeral of a session that has ended would stay for ever.
+            global_session: self.globality(&submission, sessions).and(standing),
         };
         // spec: CP-SES-20, CP-SES-23, CP-MUL-09
         let moved = standing == Err(ErrorCode::SessionMoved);
