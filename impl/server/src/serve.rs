@@ -65,7 +65,10 @@ impl Server {
     ///
     /// # Errors
     /// Damage of the data directory, a port in use, a configuration that cannot be.
-    pub fn start(config: ServerConfig) -> Result<Self, RunError> {
+    pub fn start(mut config: ServerConfig) -> Result<Self, RunError> {
+        if let Some(quorum) = &config.quorum {
+            config.settings.leader_serves = quorum.leader_serves;
+        }
         let clock = Clock::start();
         let store = Arc::new(Store::open(Arc::new(RealDisk), storage_config(&config))?);
         let members = config
