@@ -1,11 +1,6 @@
 //! Claims, page and manifest agree with the cases.
 #![allow(
     clippy::expect_used,
-    clippy::unwrap_used,
-    reason = "a test ends where it cannot go on"
-)]
-#![allow(
-    clippy::expect_used,
     reason = "helpers of tests: a failed expectation is a failed test"
 )]
 

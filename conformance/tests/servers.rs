@@ -2,11 +2,6 @@
 //! Apache's come from `conformance/peers/setup.sh`.
 #![allow(
     clippy::expect_used,
-    clippy::unwrap_used,
-    reason = "a test ends where it cannot go on"
-)]
-#![allow(
-    clippy::expect_used,
     reason = "helpers of tests: a failed expectation is a failed test"
 )]
 
