@@ -81,6 +81,22 @@ pub fn named() -> Vec<Named> {
             about: "election and discovery in one step",
         },
         Named {
+            name: "G2",
+            setup: Setup {
+                half_open: false,
+                ..Setup::new(Granularity::G2, Bounds::new(0, 0, 1, 0))
+            },
+            about: "votes alone; what follows an election is one step",
+        },
+        Named {
+            name: "G3",
+            setup: Setup {
+                timeouts: 4,
+                ..Setup::new(Granularity::G3, Bounds::new(0, 20, 5, 5))
+            },
+            about: "everything real; for simulation",
+        },
+        Named {
             name: "GC",
             setup: gc(),
             about: "clients: sessions, sync, watches, retries; scripts that meet pairwise",
@@ -137,31 +153,35 @@ fn bound_of(id: &str) -> Option<Setup> {
         ..setup
     };
     let snap = |setup| Setup { window: 0, ..setup };
+    let g0 = |e, t, c, b| Setup::new(Granularity::G0, Bounds::new(e, t, c, b));
     Some(match id {
-        "M1" | "M16" => g1(3, 1, 2, 1),
-        "M2" | "M36" => g1(2, 1, 2, 0),
-        "M3" => g1(2, 1, 2, 1),
-        "M4" => g1(3, 1, 1, 1),
-        "M5" | "M20" | "M22" => g1(2, 1, 0, 1),
+        "M1" | "M16" => g0(3, 1, 1, 1),
+        "M2" | "M3" => g0(2, 1, 0, 1),
+        "M4" => g0(3, 1, 1, 1),
+        "M5" | "M13" | "M20" | "M22" => g1(2, 1, 0, 1),
         "M6" => java(g1(1, 1, 0, 1)),
-        "M7" | "M17" | "M19" => g1(1, 1, 0, 1),
+        "M7" | "M17" | "M19" => g1(1, 2, 0, 1),
         "M8" | "M18" => java(g1(1, 2, 0, 1)),
-        "M9" => snap(g1(3, 1, 1, 1)),
-        "M10" | "M12" => g1(3, 2, 1, 1),
-        "M11" => g1(3, 2, 0, 2),
-        "M13" => g1(3, 0, 0, 2),
+        "M9" => snap(g0(3, 1, 1, 1)),
+        "M10" | "M12" => g0(3, 2, 1, 1),
+        "M11" => g0(3, 2, 0, 2),
         "M14" => g1(2, 0, 1, 1),
         "M15" => g1(2, 0, 1, 0),
-        "M21" => g1(4, 2, 0, 3),
+        "M21" => g0(4, 2, 0, 3),
         "M23" => g1(3, 1, 0, 3),
         "M24" => g1(1, 2, 0, 1),
-        "M25" => g1(3, 2, 1, 2),
+        "M25" => g0(3, 2, 1, 2),
         "M26" => Setup {
             counter_limit: 1,
             ..g1(2, 3, 0, 0)
         },
         "M27" => g1(1, 2, 1, 1),
-        "M28" => snap(g1(2, 1, 1, 1)),
+        "M28" => snap(g0(2, 1, 1, 1)),
+        "M29" | "M30" | "M31" => Setup {
+            half_open: false,
+            ..Setup::new(Granularity::G2, Bounds::new(0, 0, 1, 0))
+        },
+        "M36" => g1(2, 1, 2, 0),
         _ => return None,
     })
 }

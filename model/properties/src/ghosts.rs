@@ -99,7 +99,7 @@ impl<T: Value> Ghosts<T> {
                 server, accepted, ..
             } => {
                 self.promised
-                    .retain(|(id, epoch, _)| id != server || epoch > accepted);
+                    .retain(|(id, epoch, _)| id != server || epoch >= accepted);
             }
             Fact::Wiped { server } => self.promised.retain(|(id, ..)| id != server),
             Fact::Adopted { .. }

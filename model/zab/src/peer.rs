@@ -202,6 +202,15 @@ impl<T: Payload, P: Policy> Peer<T, P> {
         (self.disk.base(), self.disk.log().iter())
     }
 
+    /// Whose votes a looking server counts, and of which rounds: for judges of elections.
+    pub fn votes(&self) -> impl Iterator<Item = (ServerId, Round)> {
+        let looking = match &self.role {
+            Role::Looking(looking) => Some(looking),
+            Role::Leading(_) | Role::Learning(_) => None,
+        };
+        looking.into_iter().flat_map(Looking::votes)
+    }
+
     /// The configuration.
     pub fn config(&self) -> &Config {
         &self.config

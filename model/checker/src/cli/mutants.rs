@@ -1,7 +1,7 @@
 //! `mutants`: the kill table.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Context;
 use comfy_table::Table;
@@ -10,7 +10,8 @@ use serde::Serialize;
 use super::{Verdict, progress};
 use crate::catalogue::{self, Job, Mutated};
 use crate::counterexample::Counterexample;
-use crate::run::{Limits, Subject, search, search_shortest, shrink};
+use crate::run::{Extent, Limits, Subject, Violation, search, search_shortest, shrink};
+use crate::walk::walk;
 
 /// One line of the kill table.
 #[derive(Clone, Debug, Serialize)]
@@ -23,7 +24,9 @@ struct Kill {
     /// Unique states until it was found; none for a replay.
     states: Option<usize>,
     seconds: f64,
-    shortest: bool,
+    how: How,
+    /// Granularity and bounds.
+    bounds: String,
     about: &'static str,
 }
 
@@ -85,10 +88,12 @@ fn kill(mutant: &Mutated, replay: Option<&Path>, store: Option<&Path>) -> anyhow
         }
         None => catalogue::with(&mutant.setup, Hunt { mutant, store })??,
     };
+    let bounds = format!("{:?} {}", mutant.setup.granularity, mutant.setup.bounds);
     Ok(Kill {
         id: mutant.id,
         property: mutant.property,
         about: mutant.about,
+        bounds,
         ..found
     })
 }
@@ -111,7 +116,8 @@ impl Job for Again<'_> {
             depth: Some(replay.actions.len()),
             states: None,
             seconds: begin.elapsed().as_secs_f64(),
-            shortest: false,
+            how: How::Replay,
+            bounds: String::new(),
         })
     }
 }
@@ -121,8 +127,62 @@ struct Hunt<'a> {
     store: Option<&'a Path>,
 }
 
-/// How many states the search for a shortest counterexample may generate before depth first takes over.
-const BREADTH: usize = 1_500_000;
+/// How many states the search for a shortest counterexample may generate before random walks take over.
+const BREADTH: usize = 400_000;
+/// Steps of random walks before the exhaustive search takes over.
+const WALK: usize = 6_000_000;
+
+/// A violation, and how it was found.
+struct Found<A> {
+    violation: Option<Violation<A>>,
+    states: usize,
+    how: How,
+}
+
+/// How a counterexample was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum How {
+    /// Breadth first: there is no shorter one.
+    Shortest,
+    /// By random walks, and shortened.
+    Walk,
+    /// Depth first, and shortened.
+    Depth,
+    /// It was stored.
+    Replay,
+}
+
+fn hunt<S: Subject>(subject: &S, show: &dyn Fn(usize, usize)) -> Found<S::Action> {
+    let broad = Limits {
+        states: BREADTH,
+        ..Limits::default()
+    };
+    let first = search_shortest(subject, &broad, show);
+    if first.violation.is_some() || first.extent == Extent::Complete {
+        return Found {
+            violation: first.violation,
+            states: first.unique,
+            how: How::Shortest,
+        };
+    }
+    let walked = walk(subject, SEED, WALK);
+    if walked.violation.is_some() {
+        return Found {
+            violation: walked.violation,
+            states: first.unique + walked.steps,
+            how: How::Walk,
+        };
+    }
+    let deep = search(subject, &Limits::default(), show);
+    Found {
+        violation: deep.violation,
+        states: first.unique + walked.steps + deep.unique,
+        how: How::Depth,
+    }
+}
+
+const SEED: u64 = 1;
 
 impl Job for Hunt<'_> {
     type Output = anyhow::Result<Kill>;
@@ -130,24 +190,14 @@ impl Job for Hunt<'_> {
     fn run<S: Subject>(self, subject: S) -> Self::Output {
         let begin = Instant::now();
         let bar = progress::line(self.mutant.id);
-        let show = |unique, depth| progress::show(&bar, unique, depth);
-        let broad = Limits {
-            states: BREADTH,
-            time: Duration::from_secs(120),
-            ..Limits::default()
-        };
-        let first = search_shortest(&subject, &broad, &show);
-        let shortest = first.violation.is_some();
-        let outcome = if shortest {
-            first
-        } else {
-            search(&subject, &Limits::default(), &show)
-        };
+        let found = hunt(&subject, &|unique, depth| {
+            progress::show(&bar, unique, depth)
+        });
         bar.finish_and_clear();
         let seconds = begin.elapsed().as_secs_f64();
-        let violation = outcome.violation.map(|found| shrink(&subject, found));
-        if let (Some(folder), Some(found)) = (self.store, &violation) {
-            let stored = Counterexample::new(self.mutant.setup.clone(), found)?;
+        let violation = found.violation.map(|it| shrink(&subject, it));
+        if let (Some(folder), Some(violation)) = (self.store, &violation) {
+            let stored = Counterexample::new(self.mutant.setup.clone(), violation)?;
             let path = folder.join(format!("{}.json", self.mutant.id));
             std::fs::write(path, serde_json::to_string_pretty(&stored)? + "\n")?;
         }
@@ -155,11 +205,12 @@ impl Job for Hunt<'_> {
             id: self.mutant.id,
             property: self.mutant.property,
             about: self.mutant.about,
+            bounds: String::new(),
             killed: violation.is_some(),
             depth: violation.as_ref().map(|it| it.actions.len()),
-            states: Some(outcome.unique),
+            states: Some(found.states),
             seconds,
-            shortest,
+            how: found.how,
         })
     }
 }
@@ -168,21 +219,17 @@ fn table(kills: &[Kill]) -> Table {
     let mut table = Table::new();
     table.load_preset(comfy_table::presets::ASCII_MARKDOWN);
     table.set_header([
-        "id", "property", "verdict", "steps", "states", "seconds", "mutation",
+        "id", "property", "verdict", "bounds", "steps", "found", "states", "seconds", "mutation",
     ]);
     for kill in kills {
-        let steps = kill.depth.map_or(String::new(), |it| it.to_string());
         table.add_row([
             kill.id.to_owned(),
             kill.property.to_owned(),
             if kill.killed { "killed" } else { "SURVIVES" }.to_owned(),
-            if kill.shortest {
-                format!("{steps} (shortest)")
-            } else {
-                steps
-            },
-            kill.states
-                .map_or("replayed".to_owned(), |it| it.to_string()),
+            kill.bounds.clone(),
+            kill.depth.map_or(String::new(), |it| it.to_string()),
+            format!("{:?}", kill.how).to_lowercase(),
+            kill.states.map_or(String::new(), |it| it.to_string()),
             format!("{:.1}", kill.seconds),
             kill.about.to_owned(),
         ]);

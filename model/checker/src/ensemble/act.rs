@@ -5,8 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use zab::{
-    Config, Effect, Effects, Event, Message, Peer, Policy, Proposal, Report, RoleKind, SyncMode,
-    Timer, Write, Zxid,
+    Config, Effect, Effects, Event, Message, Misbehaviour, Peer, Policy, Proposal, Report,
+    RoleKind, SyncMode, Timer, Write, Zxid,
 };
 use zab_properties::sometimes::{self, Situation};
 use zab_properties::{Fact, Removal, Txn};
@@ -64,6 +64,7 @@ impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
                 self.elect_one(usize::from(*follower), usize::from(*leader));
                 self.fuse(usize::from(*leader), &[*follower]);
             }
+            Action::Establish { leader } => self.establish(usize::from(*leader)),
             Action::Connect { learner, leader } => {
                 self.connect(usize::from(*learner), usize::from(*leader))
             }
@@ -171,6 +172,37 @@ impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
         true
     }
 
+    /// G2: connects all who have settled for a leader, and lets them synchronise.
+    fn establish(&mut self, leader: usize) {
+        for learner in 0..self.state.servers.len() {
+            if self.model.may_connect(&self.state, learner, leader) {
+                self.connect(learner, leader);
+            }
+        }
+        while self.do_anything() {
+            self.settle();
+        }
+    }
+
+    /// Delivers a frame or does a write. False if there is nothing to do.
+    fn do_anything(&mut self) -> bool {
+        for place in 0..self.state.links.len() {
+            let link = &self.state.links[place];
+            for (at, server) in [(End::Learner, link.learner), (End::Leader, link.leader)] {
+                if link.half(server).open && !link.half(server).inbox.is_empty() {
+                    let id = link.id.0;
+                    self.deliver(id, at);
+                    return true;
+                }
+            }
+        }
+        let busy =
+            (0..self.state.servers.len()).find(|it| !self.state.servers[*it].disk.queue.is_empty());
+        let Some(server) = busy else { return false };
+        self.disk_step(server);
+        true
+    }
+
     // ---- links
 
     fn connect(&mut self, learner: usize, leader: usize) {
@@ -179,10 +211,10 @@ impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
             .links
             .iter()
             .filter(|link| link.learner == learner && link.leader == leader);
-        let count = same.map(Link::count).max().unwrap_or(0) + 1;
+        let count = same.map(|link| link.count()).max().unwrap_or(0) + 1;
         let link = Link::new(learner, leader, count);
         let id = link.id;
-        self.state.links.push(link);
+        self.state.links.push(Arc::new(link));
         self.server(learner).dialling = None;
         self.feed(
             learner,
@@ -198,6 +230,10 @@ impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
                 peer: id_of(learner),
             },
         );
+    }
+
+    fn link(&mut self, place: usize) -> &mut Link {
+        Arc::make_mut(&mut self.state.links[place])
     }
 
     fn place(&self, link: u64) -> Option<usize> {
@@ -221,7 +257,7 @@ impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
         let Some((place, server)) = self.end(link, at) else {
             return;
         };
-        let Some(frame) = self.state.links[place].half_mut(server).inbox.pop_front() else {
+        let Some(frame) = self.link(place).half_mut(server).inbox.pop_front() else {
             return;
         };
         self.note_delivery(place, server, &frame.message);
@@ -268,7 +304,7 @@ impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
 
     /// This end is closed: what is still on its way to it reaches a server that no longer knows the link.
     fn close_end(&mut self, place: usize, server: usize) {
-        let half = self.state.links[place].half_mut(server);
+        let half = self.link(place).half_mut(server);
         half.open = false;
         half.inbox.clear();
         let id = self.state.links[place].id;
@@ -332,13 +368,16 @@ impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
     fn notice(&mut self, from: usize, to: usize) {
         let pair = from * self.state.servers.len() + to;
         if let Some(notification) = self.state.mail[pair].take() {
+            self.note_heard(from, to, &notification);
+            let from_id = id_of(from);
             self.feed(
                 to,
                 Event::Notified {
-                    from: id_of(from),
+                    from: from_id,
                     notification,
                 },
             );
+            self.note_support(from, to);
         }
     }
 
@@ -403,6 +442,9 @@ impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
             .filter(|txn| !after.contains(txn))
             .cloned()
             .collect();
+        if gone.is_empty() {
+            return;
+        }
         self.fact(&Fact::Removed {
             server: id_of(server),
             txns: &gone,
@@ -423,12 +465,18 @@ impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
             .filter(|txn| !kept.contains(txn))
             .cloned()
             .collect();
-        self.fact(&Fact::Removed {
-            server: id_of(server),
-            txns: &lost,
-            why: Removal::Crashed,
-        });
+        if !lost.is_empty() {
+            let (server, why) = (id_of(server), Removal::Crashed);
+            self.fact(&Fact::Removed {
+                server,
+                txns: &lost,
+                why,
+            });
+        }
         self.server(server).lose_memory();
+        if !self.model.setup.has_oracle() {
+            self.forget_heard(server);
+        }
         self.drop_links(server);
         if !self.model.setup.stays_down() {
             self.boot(server);
@@ -438,7 +486,9 @@ impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
     pub(super) fn drop_links(&mut self, server: usize) {
         let count = self.state.servers.len();
         for other in 0..count {
-            self.state.mail[other * count + server] = None;
+            if let Some(mail) = self.state.mail.get_mut(other * count + server) {
+                *mail = None;
+            }
         }
         for place in 0..self.state.links.len() {
             if !self.state.links[place].touches(server) {
@@ -520,9 +570,10 @@ impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
         if self.state.servers[server].peer.is_none() {
             return;
         }
-        let uncommitted = self.model.look(&self.state, |view| {
-            sometimes::leaves_uncommitted(view, server)
-        });
+        let uncommitted = self.holds_uncommitted(server);
+        let before = (!self.model.setup.has_oracle())
+            .then(|| self.state.servers[server].peer.as_ref().map(Peer::status))
+            .flatten();
         let Some(peer) = &mut self.server(server).peer else {
             return;
         };
@@ -538,9 +589,25 @@ impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
         for effect in effects.drain() {
             self.effect(server, effect);
         }
+        if before.is_some() {
+            self.note_turn(server, before);
+        }
         if !matches!(outcome, Ok(Ok(()))) {
             self.fact(&Fact::Fault);
         }
+    }
+
+    /// Whether this is a serving leader with a transaction that nobody has committed.
+    fn holds_uncommitted(&self, server: usize) -> bool {
+        let it = &self.state.servers[server];
+        it.issued.len() > self.state.ghosts.decided.len()
+            && it
+                .peer
+                .as_ref()
+                .is_some_and(|peer| peer.next_zxid().is_some())
+            && self.model.look(&self.state, |view| {
+                sometimes::leaves_uncommitted(view, server)
+            })
     }
 
     fn effect(&mut self, server: usize, effect: Effect<u8>) {
@@ -565,7 +632,12 @@ impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
             Effect::Disarm { timer } => {
                 self.server(server).timers.remove(&timer);
             }
-            Effect::Disconnect { link, .. } => self.hang_up(server, link),
+            Effect::Disconnect { link, why } => {
+                if accuses(why) {
+                    self.fact(&Fact::Fault);
+                }
+                self.hang_up(server, link);
+            }
             Effect::Report(report) => self.report(server, report),
             Effect::Confirmed { .. }
             | Effect::Request { .. }
@@ -584,7 +656,7 @@ impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
         if !first && self.model.setup.reduced {
             return;
         }
-        let link = &mut self.state.links[place];
+        let link = self.link(place);
         let other = link.other(server);
         if link.half(other).open {
             link.half_mut(other).inbox.push_back(Frame {
@@ -604,7 +676,7 @@ impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
                 zxid: *zxid,
             }),
             Message::Ack { zxid } => {
-                if std::mem::replace(&mut self.state.links[place].adopted, true) {
+                if std::mem::replace(&mut self.link(place).adopted, true) {
                     return false;
                 }
                 self.fact(&Fact::NewLeaderAcked {
@@ -655,7 +727,7 @@ impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
         let Some(place) = self.place(link.0) else {
             return;
         };
-        let link = &mut self.state.links[place];
+        let link = self.link(place);
         let other = link.other(server);
         let mut inbox = link.half_mut(other).inbox.iter_mut().rev();
         if let Some(frame) = inbox.find(|frame| matches!(frame.message, Message::Snap { .. })) {
@@ -770,8 +842,8 @@ impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
                 SyncMode::Snap(_) => self.model.mark(Situation::Snap),
             },
             Report::MoreRecent { .. } => self.model.mark(Situation::LeaderYields),
-            Report::Electing { .. }
-            | Report::Leading
+            Report::Electing { .. } => self.note_election(server),
+            Report::Leading
             | Report::Following { .. }
             | Report::Observing { .. }
             | Report::EpochChosen { .. }
@@ -783,6 +855,26 @@ impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
             | Report::TooSlow
             | Report::Ignored { .. } => {}
         }
+    }
+}
+
+/// Whether a link was closed for something that a correct peer never does.
+fn accuses(why: Misbehaviour) -> bool {
+    match why {
+        Misbehaviour::Unexpected
+        | Misbehaviour::ZxidGap
+        | Misbehaviour::CommitOrder
+        | Misbehaviour::AckUnsent
+        | Misbehaviour::TruncTooLow
+        | Misbehaviour::BelowCommitted
+        | Misbehaviour::ConfigAhead
+        | Misbehaviour::Reconfiguration => true,
+        Misbehaviour::RoleEnded
+        | Misbehaviour::Replaced
+        | Misbehaviour::NotLeading
+        | Misbehaviour::Silent
+        | Misbehaviour::Epoch
+        | Misbehaviour::MoreRecent => false,
     }
 }
 

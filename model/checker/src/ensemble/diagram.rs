@@ -133,6 +133,16 @@ fn draw_action(svg: &mut String, action: &Action, index: usize, flights: &mut Ve
             "#c77c02",
             &say::action(action),
         ),
+        Action::Establish { leader } => {
+            mark(
+                svg,
+                *leader,
+                index,
+                "&#9733;",
+                "#c77c02",
+                &say::action(action),
+            );
+        }
         Action::Join { follower, .. } => mark(
             svg,
             *follower,

@@ -6,6 +6,7 @@ use super::act::is_routine;
 use super::link::Link;
 use super::state::{Action, End, State};
 use super::subject::Ensemble;
+use crate::setup::Granularity;
 
 impl<P: Policy + Send + Sync + 'static> Ensemble<P> {
     pub(super) fn actions_of(&self, state: &State<P>, actions: &mut Vec<Action>) {
@@ -19,8 +20,12 @@ impl<P: Policy + Send + Sync + 'static> Ensemble<P> {
         } else {
             notices(state, actions);
         }
-        for link in &state.links {
-            self.link_actions(state, link, actions);
+        if self.setup.is_stub() {
+            establishments(state, &statuses, actions);
+        } else {
+            for link in &state.links {
+                self.link_actions(state, link, actions);
+            }
         }
         for server in 0..state.servers.len() {
             self.server_actions(state, &statuses, server, actions);
@@ -120,6 +125,7 @@ impl<P: Policy + Send + Sync + 'static> Ensemble<P> {
             return;
         }
         if let Some(leader) = it.dialling
+            && !self.setup.is_stub()
             && statuses
                 .get(leader)
                 .copied()
@@ -134,7 +140,8 @@ impl<P: Policy + Send + Sync + 'static> Ensemble<P> {
         if !it.disk.queue.is_empty() {
             actions.push(Action::DiskStep { server });
         }
-        if state.spent.txns < self.setup.bounds.txns
+        if !self.setup.is_stub()
+            && state.spent.txns < self.setup.bounds.txns
             && it
                 .peer
                 .as_ref()
@@ -158,7 +165,7 @@ impl<P: Policy + Send + Sync + 'static> Ensemble<P> {
             if self.is_fault_timer(state, index, *timer) {
                 state.spent.timeouts < self.setup.timeouts
             } else {
-                self.is_routine_timer(*timer)
+                self.is_routine_timer(*timer) && (*timer != Timer::Notify || self.may_repeat(state))
             }
         };
         let due = it.timers.iter().filter(|timer| may_expire(timer));
@@ -173,10 +180,48 @@ impl<P: Policy + Send + Sync + 'static> Ensemble<P> {
         !is_routine(timer)
     }
 
+    /// Votes are repeated after a while: in the exhaustive model, when none is on its way and no election is about to end.
+    fn may_repeat(&self, state: &State<P>) -> bool {
+        let quiet = state.mail.iter().all(Option::is_none)
+            && state
+                .servers
+                .iter()
+                .all(|server| !server.timers.contains(&Timer::Finalize));
+        quiet || !self.setup.is_stub() || !self.setup.reduced
+    }
+
     /// Timers of the ordinary course: votes are repeated and settled where votes elect. Pings change nothing that the
     /// exhaustive runs judge, and would make their states endless.
     fn is_routine_timer(&self, timer: Timer) -> bool {
-        !self.setup.has_oracle() && is_routine(timer)
+        match timer {
+            Timer::Ping => self.setup.granularity == Granularity::G3,
+            Timer::Notify | Timer::Finalize => !self.setup.has_oracle(),
+            Timer::Init | Timer::Leader | Timer::Learner(_) | Timer::Acks(_) => false,
+        }
+    }
+}
+
+/// G2: leaders whose followers are a quorum with them, or that serve and have newcomers.
+fn establishments<P: Policy>(
+    state: &State<P>,
+    statuses: &[Option<Status>],
+    actions: &mut Vec<Action>,
+) {
+    for (leader, status) in statuses.iter().enumerate() {
+        let Some(status) = status.filter(|it| it.role == RoleKind::Leading) else {
+            continue;
+        };
+        let waiting = state
+            .servers
+            .iter()
+            .filter(|it| it.peer.is_some() && it.dialling == Some(leader))
+            .count();
+        let enough = status.phase == zab::Phase::Broadcast || waiting >= statuses.len() / 2;
+        if waiting > 0 && enough {
+            actions.push(Action::Establish {
+                leader: leader as u8,
+            });
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use zab::{Message, Policy, RoleKind, Status, Write};
 use zab_properties::sometimes::{self, Situation};
-use zab_properties::{Fact, IdSet, Phase, Role, ServerView, View, broken_by};
+use zab_properties::{Fact, IdSet, Phase, Role, ServerView, Txn, View, broken_by};
 
 use super::act::Step;
 use super::server::{Server, id_of};
@@ -28,8 +28,22 @@ fn server_view<P: Policy>(index: usize, server: &Server<P>) -> ServerView<'_, u8
         issued: &server.issued,
         durable: &server.disk.history,
         delivered: &server.delivered,
+        cache_is_whole: server
+            .peer
+            .as_ref()
+            .is_none_or(|peer| cache_is_whole(peer, &server.issued)),
         wiped: server.wiped,
     }
+}
+
+/// Whether what the core keeps in memory is the end of the history.
+fn cache_is_whole<P: Policy>(peer: &zab::Peer<u8, P>, issued: &[Txn<u8>]) -> bool {
+    let (_, log) = peer.log();
+    let start = issued.len().checked_sub(log.len());
+    start.is_some_and(|start| {
+        log.zip(&issued[start..])
+            .all(|(kept, txn)| kept.zxid == txn.zxid)
+    })
 }
 
 pub(super) fn role_of(status: &Status) -> Role {

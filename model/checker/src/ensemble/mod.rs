@@ -11,6 +11,7 @@ mod act;
 mod diagram;
 mod disk;
 mod enabled;
+mod fair;
 mod hashing;
 mod judge;
 mod link;
@@ -19,6 +20,7 @@ mod say;
 mod server;
 mod state;
 mod subject;
+mod votes;
 
 pub use mutant::{FLAWS, Flaw, Mutant};
 pub use state::{Action, End, Spent, State};

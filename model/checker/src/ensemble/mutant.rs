@@ -87,7 +87,7 @@ flaws! {
     KeepsTrunc: forgets_aborted_trunc, "M10", "S21", "aborted TRUNC stays in memory";
     ForgetsSynced: caches_what_sync_brought, "M11", "S23", "synchronised txns missing from the DIFF cache";
     KeepsTail: cuts_to_the_common_zxid, "M12", "S13", "learner's extra tail not cut";
-    OneEpoch: keeps_two_epochs, "M13", "S18", "one epoch variable, raised before there is a quorum";
+    OneEpoch: keeps_two_epochs, "M13", "S14", "one epoch variable, raised before there is a quorum";
     VolatilePromise: persists_promise_before_answer, "M14", "S19", "ACKEPOCH before the accepted epoch is durable";
     VolatileEpoch: persists_epoch_before_announcing, "M15", "S19", "LEADERINFO before the leader's accepted epoch is durable";
     EpochAtUpToDate: writes_epoch_at_new_leader, "M16", "S20", "current epoch written at UPTODATE";

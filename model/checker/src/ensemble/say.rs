@@ -30,6 +30,7 @@ pub(super) fn action(action: &Action) -> String {
         Action::Join { follower, leader } => {
             format!("oracle: {} joins {}", server(follower), server(leader))
         }
+        Action::Establish { leader } => format!("{} and its followers synchronise", server(leader)),
         Action::Connect { learner, leader } => {
             format!("{} connects to {}", server(learner), server(leader))
         }

@@ -32,10 +32,11 @@ pub enum End {
 pub struct State<P> {
     pub(super) servers: Vec<Arc<Server<P>>>,
     pub(super) hashes: Vec<Arc<super::hashing::Hashes>>,
-    pub(super) links: Vec<Link>,
+    pub(super) links: Vec<Arc<Link>>,
     /// The newest notification on its way, by sender * servers + receiver.
     pub(super) mail: Vec<Option<Notification>>,
     pub(super) ghosts: Arc<Ghosts<u8>>,
+    pub(super) polling: super::votes::Polling,
     pub(super) spent: Spent,
     /// Stands for a whole state in a set of canonical ones.
     pub(super) canonical: Option<u64>,
@@ -52,6 +53,10 @@ pub enum Action {
     /// The oracle sends a server that missed the election to a leader.
     Join {
         follower: u8,
+        leader: u8,
+    },
+    /// G2: a leader and those who have settled for it go through discovery and synchronisation, all in one step.
+    Establish {
         leader: u8,
     },
     /// A learner's connection is made.

@@ -4,7 +4,8 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use zab::{Config, Message, Policy};
+use zab::{Config, Message, Policy, Timing};
+use zab_properties::election::{self, ElectionInvariant};
 use zab_properties::sometimes::Situation;
 use zab_properties::{Ghosts, IdSet, Invariant, safety};
 
@@ -12,6 +13,7 @@ use super::act::Step;
 use super::hashing::{IDENTITY, Permutation, Renaming, hash_link, server_hash};
 use super::server::{Server, id_of};
 use super::state::{Action, Spent, State};
+use super::votes::{JOINER_ENDS, Polling};
 use crate::run::{Canon, Subject};
 use crate::setup::{Granularity, Setup};
 
@@ -22,7 +24,10 @@ pub struct Ensemble<P> {
     pub(super) policy: P,
     pub(super) invariants: Vec<Invariant<u8>>,
     pub(super) step_invariants: Vec<Invariant<u8>>,
+    all_safety: Vec<Invariant<u8>>,
     pub(super) judged: IdSet,
+    pub(super) votes: Vec<ElectionInvariant>,
+    pub(super) judged_votes: IdSet,
     configs: Vec<Config>,
     reached: Arc<AtomicU64>,
     messages: Arc<AtomicU32>,
@@ -39,6 +44,16 @@ impl<P: Policy + Send + Sync + 'static> Ensemble<P> {
                 .map(|it| it.number)
                 .collect()
         };
+        let votes = election::all();
+        let judged_votes = if setup.judged.is_empty() {
+            IdSet::ALL
+        } else {
+            votes
+                .iter()
+                .filter(|it| setup.judged.iter().any(|id| id == it.id))
+                .map(|it| it.number)
+                .collect()
+        };
         let chosen: Vec<_> = all
             .into_iter()
             .filter(|it| judged.contains(it.number))
@@ -48,6 +63,11 @@ impl<P: Policy + Send + Sync + 'static> Ensemble<P> {
             oracle: setup.has_oracle(),
             window: setup.window,
             counter_limit: setup.counter_limit,
+            // The wait between notifications must not count up in the state.
+            timing: Timing {
+                notify_max: Timing::default().notify_min,
+                ..Timing::default()
+            },
             ..Config::new(id_of(index), voters())
         };
         let configs = (0..usize::from(setup.servers)).map(config).collect();
@@ -62,7 +82,10 @@ impl<P: Policy + Send + Sync + 'static> Ensemble<P> {
             policy,
             invariants,
             step_invariants,
+            all_safety: safety::all(),
             judged,
+            votes,
+            judged_votes,
             configs,
             reached: Arc::default(),
             messages: Arc::default(),
@@ -99,14 +122,42 @@ impl<P: Policy + Send + Sync + 'static> Ensemble<P> {
         }
     }
 
+    /// A fair schedule costs many steps, so one state in sixteen is asked where it leads.
+    fn judges_joiners(&self, state: &State<P>) -> bool {
+        self.setup.granularity == Granularity::G2
+            && self.judged_votes.contains(JOINER_ENDS)
+            && fingerprint(state, &IDENTITY) % 16 == 0
+    }
+
     fn start(&self) -> State<P> {
         let count = usize::from(self.setup.servers);
         let state = State {
             servers: (0..count).map(|_| Arc::new(Server::new())).collect(),
             hashes: (0..count).map(|_| Arc::default()).collect(),
             links: Vec::new(),
-            mail: vec![None; count * count],
+            mail: vec![
+                None;
+                if self.setup.has_oracle() {
+                    0
+                } else {
+                    count * count
+                }
+            ],
             ghosts: Arc::new(Ghosts::default()),
+            polling: Polling {
+                heard: vec![
+                    None;
+                    if self.setup.has_oracle() {
+                        0
+                    } else {
+                        count * count
+                    }
+                ],
+                first: vec![None; if self.setup.has_oracle() { 0 } else { count }],
+                supporters: vec![0; if self.setup.has_oracle() { 0 } else { count }],
+                changed: vec![false; if self.setup.has_oracle() { 0 } else { count }],
+                ..Polling::default()
+            },
             spent: Spent::default(),
             canonical: None,
         };
@@ -169,16 +220,25 @@ impl<P: Policy + Send + Sync + 'static> Subject for Ensemble<P> {
     }
 
     fn violations(&self, state: &State<P>) -> Vec<&'static str> {
-        let violated = self.violated(state);
-        safety::all::<u8>()
-            .into_iter()
+        let (violated, votes) = (self.violated(state), self.violated_votes(state));
+        let safety = self
+            .all_safety
+            .iter()
             .filter(|it| violated.contains(it.number))
-            .map(|it| it.id)
-            .collect()
+            .map(|it| it.id);
+        let elections = self
+            .votes
+            .iter()
+            .filter(|it| votes.contains(it.number))
+            .map(|it| it.id);
+        let joiners = (self.judges_joiners(state) && !self.joiners_end(state)).then_some("F6");
+        safety.chain(elections).chain(joiners).collect()
     }
 
     fn holds(&self, state: &State<P>) -> bool {
         self.violated(state).is_empty()
+            && self.violated_votes(state).is_empty()
+            && (!self.judges_joiners(state) || self.joiners_end(state))
     }
 
     // Only the oracle treats servers alike: votes break ties by id.
@@ -202,6 +262,7 @@ impl<P: Policy + Send + Sync + 'static> Subject for Ensemble<P> {
             Action::Expire { timer, .. } => !super::act::is_routine(*timer),
             Action::Elect { .. }
             | Action::Join { .. }
+            | Action::Establish { .. }
             | Action::Connect { .. }
             | Action::Deliver { .. }
             | Action::Notice { .. }
@@ -228,6 +289,11 @@ impl<P: Policy + Send + Sync + 'static> Subject for Ensemble<P> {
 impl Setup {
     pub(super) fn has_oracle(&self) -> bool {
         matches!(self.granularity, Granularity::G0 | Granularity::G1)
+    }
+
+    /// Whether all that comes after the election is one step.
+    pub(super) fn is_stub(&self) -> bool {
+        self.granularity == Granularity::G2
     }
 
     pub(super) fn is_fused(&self) -> bool {
@@ -263,6 +329,7 @@ fn canonical<P: Policy>(state: &State<P>) -> State<P> {
         links: Vec::new(),
         mail: Vec::new(),
         ghosts: Arc::clone(&state.ghosts),
+        polling: Polling::default(),
         spent: state.spent,
         canonical: Some(fingerprint(state, &to)),
     }
@@ -321,7 +388,14 @@ fn fingerprint<P: Policy>(state: &State<P>, to: &Permutation) -> u64 {
     for link in links {
         hasher.mix(link);
     }
-    state.mail.hash(&mut hasher);
+    (&state.mail, &state.polling).hash(&mut hasher);
+    hasher.mix(state.polling.broken.bits());
+    for won in &state.polling.won {
+        hasher.mix(won.round);
+    }
+    for heard in state.polling.heard.iter().flatten() {
+        hasher.mix(heard.round);
+    }
     // Sorted by epoch first, so the order of names does not matter while an epoch has one leader.
     state.ghosts.hash(&mut hasher);
     hasher.mix(state.ghosts.broken.bits());

@@ -1,6 +1,8 @@
 //! F1, evidence: A server leaves Looking only with a quorum of votes of its round for its leader, or joins a quorum that names a leader who itself says Leading.
 
-use super::{ElectionInvariant, Poll, Turn, evidence};
+use alloc::vec::Vec;
+
+use super::{ElectionInvariant, Heard, Poll, Turn, evidence};
 use crate::Role;
 
 // spec: F1. evidence.
@@ -27,10 +29,13 @@ fn step(poll: &Poll<'_>, turn: &Turn<'_>) -> bool {
     else {
         return true;
     };
-    let looking = heard
+    // Who has settled already in this round still stands by its vote.
+    let in_round: Vec<Heard> = heard
         .iter()
-        .filter(|it| it.role == Role::Looking && it.round == *round && it.ballot == *ballot);
-    let by_round = poll.mask(looking.map(|it| it.from));
+        .filter(|it| it.round == *round)
+        .copied()
+        .collect();
+    let by_round = evidence(poll, *round, ballot, &in_round);
     let leads = *role == Role::Leading
         || heard
             .iter()

@@ -46,11 +46,11 @@ pub struct Voter {
 /// What happened in a step of an election.
 #[derive(Clone, Debug)]
 pub enum Turn<'a> {
-    /// A looking server changed its vote or its round.
+    /// A looking server changed its vote or its round. `counted` holds the rounds of the votes that it counts now.
     Voted {
         before: Voter,
         after: Voter,
-        newest_round_heard: u64,
+        counted: &'a [u64],
     },
     /// A server stopped looking. `heard` holds the newest notification of each other server in this election, and the
     /// server's own last vote. `first` holds the vote that each server would start with, from its disk.

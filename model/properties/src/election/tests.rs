@@ -100,14 +100,15 @@ fn f2_votes_and_rounds_do_not_fall() {
     };
     let next_round = Voter { round: 2, ..worse };
     let older = Voter { round: 0, ..before };
-    let turn = |after| Turn::Voted {
+    let turn = |after, counted| Turn::Voted {
         before,
         after,
-        newest_round_heard: 1,
+        counted,
     };
-    assert_eq!(judge(&voters(), &[], &turn(next_round)), []);
-    assert_eq!(judge(&voters(), &[], &turn(worse)), [2]);
-    assert_eq!(judge(&voters(), &[], &turn(older)), [2]);
+    assert_eq!(judge(&voters(), &[], &turn(next_round, &[2])), []);
+    assert_eq!(judge(&voters(), &[], &turn(worse, &[1])), [2]);
+    assert_eq!(judge(&voters(), &[], &turn(older, &[0])), [2]);
+    assert_eq!(judge(&voters(), &[], &turn(next_round, &[2, 1])), [2]);
 }
 
 // spec: F3.

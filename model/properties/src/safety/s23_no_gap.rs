@@ -1,4 +1,4 @@
-//! S23, no gap: A history is contiguous within an epoch, and a DIFF or TRUNC starts at a zxid that the learner holds.
+//! S23, no gap: A history is contiguous within an epoch, what is kept for DIFF is its end, and a DIFF or TRUNC starts at a zxid that the learner holds.
 
 use zab::Zxid;
 
@@ -10,16 +10,16 @@ pub(super) fn invariant<T: Value>() -> Invariant<T> {
         number: 23,
         id: "S23",
         name: "no gap",
-        statement: "A history is contiguous within an epoch, and a DIFF or TRUNC starts at a zxid that the learner holds.",
+        statement: "A history is contiguous within an epoch, what is kept for DIFF is its end, and a DIFF or TRUNC starts at a zxid that the learner holds.",
         state: Some(state),
         step: Some(step),
     }
 }
 
 fn state<T: Value>(view: &View<'_, T>) -> bool {
-    view.servers
-        .iter()
-        .all(|server| contiguous(server.issued) && contiguous(server.durable))
+    view.servers.iter().all(|server| {
+        contiguous(server.issued) && contiguous(server.durable) && server.cache_is_whole
+    })
 }
 
 fn contiguous<T>(history: &[Txn<T>]) -> bool {

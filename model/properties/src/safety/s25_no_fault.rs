@@ -1,4 +1,4 @@
-//! S25, no fault: The core never meets a state that it holds to be impossible.
+//! S25, no fault: No core meets a state that it holds to be impossible, and none sends another what a correct peer never sends.
 
 use crate::{Fact, Invariant, Value, View};
 
@@ -8,7 +8,7 @@ pub(super) fn invariant<T: Value>() -> Invariant<T> {
         number: 25,
         id: "S25",
         name: "no fault",
-        statement: "The core never meets a state that it holds to be impossible.",
+        statement: "No core meets a state that it holds to be impossible, and none sends another what a correct peer never sends.",
         state: None,
         step: Some(step),
     }

@@ -18,6 +18,7 @@ struct Sample {
     epochs: [i64; 3],
     accepted: [i64; 3],
     current: [i64; 3],
+    cache_is_whole: bool,
     ghosts: Ghosts<u8>,
 }
 
@@ -79,6 +80,7 @@ impl Sample {
             epochs: [2, 2, 0],
             accepted: [2, 2, 1],
             current: [2, 2, 1],
+            cache_is_whole: true,
             ghosts,
         }
     }
@@ -96,6 +98,7 @@ impl Sample {
                 issued: &self.issued[index],
                 durable: &self.durable[index],
                 delivered: &self.delivered[index],
+                cache_is_whole: self.cache_is_whole,
                 wiped: false,
             })
             .collect();
@@ -199,6 +202,8 @@ bites! {
     s18_adopted_without_promise: "S18", |it| it.accepted[1] = 1;
     // spec: S23.
     s23_hole: "S23", |it| it.issued[1] = vec![txn(1, 1), txn(2, 2)];
+    // spec: S23.
+    s23_hole_in_the_cache: "S23", |it| it.cache_is_whole = false;
     // spec: S26.
     s26_counter_in_the_epoch: "S26", |it| it.ghosts.primaries[1].txns.push(txn(3, 0));
 }

@@ -153,7 +153,9 @@ impl Leading {
     /// Voters whose disks hold this zxid and that adopted this epoch.
     fn holders<T: Payload, P: Policy>(&self, zxid: Zxid, context: &Context<'_, T, P>) -> ServerSet {
         let own = (self.synced >= zxid).then_some(context.id);
-        let holds = |l: &&Learner| !l.observer && l.stage >= Step::Adopted && l.acked >= zxid;
+        // M24: an ack that speaks for its own zxid alone lets a successor overtake.
+        let covers = |acked: Zxid| acked == zxid || (acked > zxid && context.policy.commits_in_order());
+        let holds = |l: &&Learner| !l.observer && l.stage >= Step::Adopted && covers(l.acked);
         own.into_iter()
             .chain(self.learners.iter().filter(holds).map(|l| l.id))
             .collect()

@@ -10,7 +10,7 @@ use core::cmp::Ordering;
 use crate::Payload;
 use crate::effect::{Misbehaviour, Report, Timer};
 use crate::event::Event;
-use crate::id::{Epoch, ServerId, Ticks, Zxid};
+use crate::id::{Epoch, Round, ServerId, Ticks, Zxid};
 use crate::message::{Notification, ServerState, Vote};
 use crate::policy::Policy;
 use crate::role::{Context, Turn};
@@ -49,6 +49,10 @@ impl Looking {
             stage: Stage::Waiting,
             wait: Ticks(0),
         }
+    }
+
+    pub(crate) fn votes(&self) -> impl Iterator<Item = (ServerId, Round)> {
+        self.received.rounds()
     }
 
     pub(crate) fn is_electing(&self) -> bool {

@@ -61,6 +61,10 @@ impl Tally {
         self.0.clear();
     }
 
+    pub(crate) fn rounds(&self) -> impl Iterator<Item = (ServerId, Round)> {
+        self.0.iter().map(|(id, heard)| (*id, heard.round))
+    }
+
     pub(crate) fn servers(&self, wanted: impl Fn(&Heard) -> bool) -> ServerSet {
         self.0
             .iter()
