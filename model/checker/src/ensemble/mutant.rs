@@ -77,7 +77,7 @@ macro_rules! flaws {
 flaws! {
     EpochBeforeHistory: writes_history_before_epoch, "M1", "S14", "current epoch written before the history is durable";
     EarlyNewLeaderAck: persists_before_new_leader_ack, "M2", "S20", "NEWLEADER acknowledged before the history is durable";
-    HistoryAtUpToDate: writes_history_at_new_leader, "M3", "S20", "history logged only at UPTODATE";
+    HistoryAtUpToDate: writes_history_at_new_leader, "M3", "S22", "history logged only at UPTODATE";
     ReportsMemory: reports_the_durable_end, "M4", "S21", "memory reported and kept instead of what is durable";
     LeavesWrites: finishes_writes_before_election, "M5", "S24", "log writer not cancelled when a role ends";
     AckOvertakes: acks_new_leader_first, "M6", "S25", "ACK of a proposal overtakes that of NEWLEADER";
@@ -99,9 +99,9 @@ flaws! {
     SkipsCommits: commits_in_order, "M24", "S22", "commit before the predecessor has a quorum";
     CommitsEarly: commits_history_with_the_epoch, "M25", "S22", "initial history committed before its epoch is established";
     CreditsAnyLink: counts_acks_by_link, "M27", "S24", "ACK of an old link credited to the new one";
-    SnapAfterNewLeader: sends_snapshot_before_new_leader, "M28", "S20", "NEWLEADER before the snapshot is complete";
+    SnapAfterNewLeader: sends_snapshot_before_new_leader, "M28", "S22", "NEWLEADER before the snapshot is complete";
     KeepsOldVote: updates_the_final_vote, "M29", "F5", "final vote keeps the old epoch";
     TrustsFollowers: asks_the_leader, "M30", "F1", "joins without hearing the leader itself";
-    KeepsOldRounds: clears_votes_of_old_rounds, "M31", "F1", "votes of old rounds counted";
+    KeepsOldRounds: clears_votes_of_old_rounds, "M31", "F2", "votes of old rounds counted";
     EarlyAck: persists_before_ack, "M36", "S20", "ACK before the proposal is durable";
 }

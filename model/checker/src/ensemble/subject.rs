@@ -126,7 +126,7 @@ impl<P: Policy + Send + Sync + 'static> Ensemble<P> {
     fn judges_joiners(&self, state: &State<P>) -> bool {
         self.setup.granularity == Granularity::G2
             && self.judged_votes.contains(JOINER_ENDS)
-            && fingerprint(state, &IDENTITY) % 16 == 0
+            && fingerprint(state, &IDENTITY).is_multiple_of(16)
     }
 
     fn start(&self) -> State<P> {
