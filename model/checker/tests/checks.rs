@@ -1,5 +1,6 @@
 //! The exhaustive runs of every push: complete, nothing violated, and the counts pinned. A changed count is a changed
 //! protocol or a changed environment, and the commit says which.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use zab_checker::catalogue::{self, Job};
 use zab_checker::run::{Extent, Limits, Outcome, Subject, search};

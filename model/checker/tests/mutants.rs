@@ -1,4 +1,5 @@
 //! Mutants: stored counterexamples still violate what they were stored for, and some are hunted afresh.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use zab_checker::catalogue::{self, Job};
 use zab_checker::counterexample::Counterexample;
