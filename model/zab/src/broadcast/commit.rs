@@ -154,7 +154,8 @@ impl Leading {
     fn holders<T: Payload, P: Policy>(&self, zxid: Zxid, context: &Context<'_, T, P>) -> ServerSet {
         let own = (self.synced >= zxid).then_some(context.id);
         // M24: an ack that speaks for its own zxid alone lets a successor overtake.
-        let covers = |acked: Zxid| acked == zxid || (acked > zxid && context.policy.commits_in_order());
+        let covers =
+            |acked: Zxid| acked == zxid || (acked > zxid && context.policy.commits_in_order());
         let holds = |l: &&Learner| !l.observer && l.stage >= Step::Adopted && covers(l.acked);
         own.into_iter()
             .chain(self.learners.iter().filter(holds).map(|l| l.id))
