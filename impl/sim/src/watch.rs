@@ -68,6 +68,7 @@ struct Seen {
     current: Epoch,
     queue: VecDeque<Queued>,
     wiped: bool,
+    cache_is_whole: bool,
     /// It acknowledged NEWLEADER on this link.
     adopted: Option<LinkId>,
 }
@@ -174,6 +175,7 @@ impl Watch {
             current: Epoch::ZERO,
             queue: VecDeque::new(),
             wiped: false,
+            cache_is_whole: true,
             adopted: None,
         };
         Self {
@@ -305,6 +307,10 @@ impl Watch {
                 | Effect::Disarm { .. }
                 | Effect::Disconnect { .. } => {}
             }
+        }
+        if self.dirty {
+            let it = &mut self.seen[server];
+            it.cache_is_whole = cache_is_whole(peer, &it.issued);
         }
         self.judge();
     }
@@ -614,6 +620,7 @@ impl Watch {
         self.counts.crashes += 1;
         let it = &mut self.seen[server];
         it.up = false;
+        it.cache_is_whole = true;
         it.status = None;
         it.delivered.clear();
         it.loaded = 0;
@@ -751,6 +758,16 @@ fn apply(history: &mut Vec<Txn<u64>>, queued: &Queued) {
     }
 }
 
+/// Whether what the core keeps in memory is the end of the history.
+fn cache_is_whole(peer: &Peer<Bytes>, issued: &[Txn<u64>]) -> bool {
+    let (_, log) = peer.log();
+    let start = issued.len().checked_sub(log.len());
+    start.is_some_and(|start| {
+        log.zip(&issued[start..])
+            .all(|(kept, txn)| kept.zxid == txn.zxid)
+    })
+}
+
 fn server_view(seen: &Seen) -> ServerView<'_, u64> {
     let status = seen.status;
     let role = status.map_or(Role::Looking, |status| match (status.role, status.leader) {
@@ -776,6 +793,7 @@ fn server_view(seen: &Seen) -> ServerView<'_, u64> {
         issued: &seen.issued,
         durable: &seen.durable,
         delivered: &seen.delivered,
+        cache_is_whole: seen.cache_is_whole,
         wiped: seen.wiped,
     }
 }
