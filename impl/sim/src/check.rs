@@ -47,7 +47,7 @@ fn writes(history: &History, records: &[TxnRecord], broken: &mut Vec<Broken>) {
     for record in records.iter().filter(|record| record.header.cxid > 0) {
         let key = (record.header.session_id, record.header.cxid);
         if places.insert(key, record).is_some() {
-            let what = format!("the request {key:x?} was committed twice");
+            let what = format!("the request {key:x?} was committed twice: {:?}", record.txn);
             broken.push(("INV-01", what, record.header.zxid));
         }
     }

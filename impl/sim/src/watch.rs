@@ -671,6 +671,8 @@ impl Watch {
                 history.retain(|txn| txn.zxid <= last.max(after));
             }
             let end = history.last().map_or(Zxid::ZERO, |txn| txn.zxid);
+            // spec: DF-EPO-07. A start raises the current epoch to that of the log.
+            let current = current.max(end.epoch());
             let epochs = self.standalone || (accepted, current) == (found.1, found.2);
             (end == last || end.counter() == 0 && last == Zxid::ZERO) && epochs
         });
@@ -699,6 +701,9 @@ impl Watch {
             }
         }
         let it = &mut self.seen[server];
+        if fits.is_some() && !self.standalone {
+            it.current = durable.current;
+        }
         it.queue.clear();
         it.durable.retain(|txn| txn.zxid <= last);
         it.issued = it.durable.clone();
