@@ -4,17 +4,13 @@
 check:
     bash check.sh
 
-# Three servers on loopback.
-ensemble *args:
-    cargo run --release --locked --bin vivarium -- ensemble {{args}}
+# A server on 127.0.0.1:2181.
+server *args:
+    cargo run --release --locked --bin vivarium -- server {{args}}
 
 # The checker at its per-push bounds.
 model-quick:
     cargo test -p zab-checker --locked
-
-# Longer bounds; results go to model/README.md.
-model-deep:
-    bash model/checker/deep.sh
 
 # One seed of the simulator.
 sim seed:

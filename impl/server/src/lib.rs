@@ -6,4 +6,4 @@ mod serve;
 mod shell;
 
 pub use run::{PeerConfig, PeerRole, QuorumConfig, RunError, ServerConfig};
-pub use serve::{Server, run};
+pub use serve::{Server, run, set_aside};

@@ -12,6 +12,7 @@ use crate::shell::quorum::members::{Members, PortKind};
 use crate::shell::snapshots::{SnapshotSignal, SnapshotThread};
 use crate::shell::{fatal, host};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::thread::JoinHandle;
@@ -335,6 +336,17 @@ fn tree_settings(config: &ServerConfig) -> zk_tree::Settings {
         digest: settings.digest,
         ..zk_tree::Settings::default()
     }
+}
+
+/// Moves a damaged database aside, so that the server comes back without a vote and fetches it from the ensemble.
+/// Returns the new names of what was moved.
+///
+/// # Errors
+/// A running server on the same directory, a single server, or the disk's.
+// spec: P-REPAIR
+pub fn set_aside(config: &ServerConfig) -> Result<Vec<PathBuf>, RunError> {
+    let store = Store::open(Arc::new(RealDisk), storage_config(config))?;
+    Ok(store.set_aside()?)
 }
 
 fn storage_config(config: &ServerConfig) -> zk_storage::Config {

@@ -200,6 +200,71 @@ async fn acknowledged_writes_and_sessions_survive_leaders_that_die() {
     client.close().await.unwrap();
 }
 
+/// Turns a bit of the newest log's first record.
+fn damage_log(folder: &Path) -> std::path::PathBuf {
+    let mut logs: Vec<_> = fs::read_dir(folder.join("version-2"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| {
+            path.file_name()
+                .unwrap()
+                .to_string_lossy()
+                .starts_with("log.")
+        })
+        .collect();
+    logs.sort();
+    let newest = logs.pop().unwrap();
+    let mut bytes = fs::read(&newest).unwrap();
+    bytes[40] ^= 1;
+    fs::write(&newest, bytes).unwrap();
+    newest
+}
+
+// spec: P-DETECT, P-REPAIR, FT-DISK-12, QP-SYN-11
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_server_refuses_and_comes_back_repaired() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ensemble = Ensemble::start(folder.path(), 3, 0, "");
+    let client = connect(&ensemble.addresses()).await;
+    for n in 0..20 {
+        put(&client, &format!("/n{n}"), CreateMode::Persistent).await;
+    }
+    let leader = ensemble.leader();
+    let victim = (1..=3).find(|id| *id != leader).unwrap();
+    ensemble.wait("all follow", |modes| {
+        modes.iter().all(|mode| mode != "none")
+    });
+    ensemble.kill_9(victim);
+    let folder = ensemble.members[victim - 1].folder.clone();
+    let log = damage_log(&folder);
+    let bytes = fs::read(&log).unwrap();
+    ensemble.launch(victim);
+    let mut child = ensemble.members[victim - 1].child.take().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(3));
+    assert!(
+        fs::read(&log).unwrap() == bytes,
+        "the refusal changed the log"
+    );
+    let said = fs::read_to_string(folder.join("log")).unwrap();
+    assert!(said.contains("vivarium repair"), "{said}");
+    let repaired = Command::new(env!("CARGO_BIN_EXE_vivarium"))
+        .arg("repair")
+        .arg(folder.join("zoo.cfg"))
+        .output()
+        .unwrap();
+    assert!(repaired.status.success(), "{repaired:?}");
+    ensemble.launch(victim);
+    ensemble.wait("it is back", |modes| {
+        modes.iter().all(|mode| mode != "none")
+    });
+    let one = connect(&ensemble.address(victim)).await;
+    for n in 0..20 {
+        assert!(holds(&one, &format!("/n{n}")).await, "/n{n}");
+    }
+    one.close().await.unwrap();
+    client.close().await.unwrap();
+}
+
 // spec: P-STOP, INV-06, FT-PROC-04
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_majority_nobody_serves_and_with_it_all_is_there() {

@@ -13,18 +13,19 @@ impl Store {
     /// numbers move, too. Returns the new names.
     ///
     /// # Errors
-    /// [`Error::Unusable`] for a single server: nobody else has its data.
+    /// [`Error::Unusable`] for a single server, whose data nobody else has, and where the configuration asks for a
+    /// new database and no promise is left that keeps it from a vote.
     // spec: P-REPAIR, DF-RD-04. Snapshots go first: logs without one refuse to start, so that a repair that is cut
     // off never leaves a shorter history that looks whole.
     pub fn set_aside(&self) -> Result<Vec<PathBuf>> {
-        if self.config.standalone {
-            let what =
-                "a single server's database is nowhere else: restore it from a backup".into();
+        if let Some(what) = self.why_not_aside()? {
             return Err(Error::Unusable {
                 path: self.snapshot_dir.clone(),
-                what,
+                what: what.into(),
             });
         }
+        // A first start that was cut off may have left it; it would give the empty directory a vote.
+        self.end_first_start()?;
         let number = self.free_number()?;
         let mut moved = Vec::new();
         let mut snapshots = self.names(&self.snapshot_dir)?;
@@ -42,6 +43,20 @@ impl Store {
         }
         self.move_all(&self.snapshot_dir, &epochs, number, &mut moved)?;
         Ok(moved)
+    }
+
+    fn why_not_aside(&self) -> Result<Option<&'static str>> {
+        if self.config.standalone {
+            return Ok(Some(
+                "a single server's database is nowhere else: restore it from a backup",
+            ));
+        }
+        let accepted = read(&*self.disk, &EpochFile::Accepted.path(&self.snapshot_dir))?;
+        // What a kept promise prevents, a lost one does not.
+        let promised = matches!(accepted, Stored::Value(epoch) if epoch > 0);
+        Ok((self.config.create_database && !promised).then_some(
+            "db.autocreate=true would let the emptied server vote: take the key out first",
+        ))
     }
 
     fn move_all(

@@ -218,6 +218,12 @@ impl Store {
             version: 2,
             tree: 0,
         }))?;
+        self.end_first_start()
+    }
+
+    /// Removes `initialize`, if it is there: from now on an empty directory is one that lost its history.
+    // spec: DF-REC-05
+    pub(crate) fn end_first_start(&self) -> Result<()> {
         let initialize = self.config.initialize_file();
         if self.exists(&initialize)? {
             self.disk.remove(&initialize).at("remove", &initialize)?;

@@ -838,6 +838,14 @@ fn a_repair_keeps_the_promises_and_takes_the_vote() {
     drop(restart_with(&disk, ensemble()));
     edit(&disk, "log.50000000a", |bytes| bytes[200] ^= 1);
     refused(&disk, ensemble(), "log.50000000a");
+    let unpromised = disk.fork();
+    unpromised.put_file(std::path::Path::new("/data/version-2/acceptedEpoch"), b"?");
+    assert!(matches!(
+        open(&unpromised, ensemble()).unwrap().set_aside(),
+        Err(Error::Unusable { .. })
+    ));
+    // Left by a first start that was cut off: it must not give the emptied server a vote.
+    disk.put_file(std::path::Path::new("/data/initialize"), b"");
     let steps = {
         let whole = disk.fork();
         let store = open(&whole, ensemble()).unwrap();

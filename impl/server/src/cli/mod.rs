@@ -1,6 +1,7 @@
 //! What the command line offers, and how each command ends.
 
 mod logging;
+mod repair;
 mod server;
 mod status;
 
@@ -40,6 +41,11 @@ enum Command {
         /// The server's zoo.cfg
         config: std::path::PathBuf,
     },
+    /// Move a damaged database aside; the next start fetches it from the ensemble
+    Repair {
+        /// The stopped server's zoo.cfg
+        config: std::path::PathBuf,
+    },
 }
 
 #[derive(Args)]
@@ -64,6 +70,7 @@ impl Cli {
                 server::run(&arguments)
             }
             Command::Status { config } => status::run(&config),
+            Command::Repair { config } => repair::run(&config),
         }
     }
 }
