@@ -146,12 +146,18 @@ impl<'a> ReadSide<'a> {
         if expected != xid {
             return;
         }
-        if let Some(answered) = state.queue.pop_front() {
-            self.shared.unqueue(&answered);
-        }
+        let Some(answered) = state.queue.pop_front() else {
+            return;
+        };
+        self.shared.unqueue(&answered);
         let zxid = self.shared.applied();
         match outcome {
-            Ok(response) => state.reply(xid, zxid, ErrorCode::Ok, |out| response.encode(out)),
+            Ok(mut response) => {
+                if let Queued::Awaited { path_only, .. } = &answered {
+                    path_only.narrow(&mut response);
+                }
+                state.reply(xid, zxid, ErrorCode::Ok, |out| response.encode(out));
+            }
             // spec: CP-SES-20, CP-MUL-09
             Err(moved) if moved == ErrorCode::SessionMoved.code() => {
                 state.end = End::Now;

@@ -497,3 +497,47 @@ fn enforced_authentication_comes_before_anything_else() {
     host.output(conn);
     assert_eq!(host.ask(conn, 1, &create("/a", 0))[0].err, 0);
 }
+
+#[test]
+fn a_multi_answers_each_create_as_it_was_asked() {
+    // spec: CP-MUL-05, CP-MUL-06. The log tells creates and create2s apart no more than that of 3.8.
+    use zk_proto::{CreateMode, MultiOp, MultiResult, Response};
+    let mut host = Host::new();
+    let (conn, _) = host.connect();
+    let acl = [zk_proto::Acl::open()];
+    let body = |path: &'static str, mode: CreateMode| zk_proto::request::Create {
+        path: path.into(),
+        data: None,
+        acl: Some(acl.iter().collect()),
+        flags: mode.flags(),
+    };
+    let ops = [
+        MultiOp::Create(body("/1", CreateMode::Persistent)),
+        MultiOp::Create2(body("/2", CreateMode::Persistent)),
+        MultiOp::CreateTtl(body("/3", CreateMode::Persistent), 1000),
+        MultiOp::Create(body("/4", CreateMode::Container)),
+        MultiOp::Create2(body("/5", CreateMode::Ephemeral)),
+        MultiOp::CreateContainer(body("/6", CreateMode::Container)),
+        MultiOp::Create(body("/7", CreateMode::Persistent)),
+    ];
+    host.send(conn, &encode(1, &Request::Multi(ops.into_iter().collect())));
+    let reply = replies(&host.output(conn).0).remove(0);
+    assert_eq!(reply.err, 0);
+    let Response::Multi(results) = Response::decode(OpCode::Multi, &reply.body).unwrap() else {
+        unreachable!()
+    };
+    let shown: Vec<_> = results
+        .iter()
+        .map(|result| match result {
+            MultiResult::Create { path } => (1, path.to_string()),
+            MultiResult::Create2 { path, stat } => {
+                assert_eq!(stat.czxid, reply.zxid);
+                (15, path.to_string())
+            }
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let expected = [1, 15, 1, 15, 15, 15, 1].into_iter().zip(1..);
+    let expected: Vec<_> = expected.map(|(kind, n)| (kind, format!("/{n}"))).collect();
+    assert_eq!(shown, expected);
+}

@@ -52,7 +52,7 @@ impl Tree {
     /// Applies a txn; appends what watches may wait for, in the order in which events must go out.
     ///
     /// An `Err` is what the request's checks found, or (in replay only) that the snapshot is ahead of the txn. Either way
-    /// the txn counts as applied.
+    /// the txn counts as applied. A multi's creates are all answered with their stats: see [`crate::PathOnly`].
     // spec: CP-PRE-01, CP-WAT-33, DF-REC-07, DF-REC-19, DF-ALG-14, DF-ALG-16
     pub fn apply<'t>(
         &mut self,
@@ -154,14 +154,10 @@ impl Tree {
         triggers: &mut Vec<Trigger<'t>>,
     ) -> MultiResult<'t> {
         let result = match part {
+            // spec: CP-MUL-05. `PathOnly` takes the stat away from who did not ask for it.
             Txn::Create(create) => self.create(header, create, triggers).map(|stat| {
                 let path = Cow::Borrowed(create.path.as_str());
-                match create.kind {
-                    CreateKind::Create { .. } => MultiResult::Create { path },
-                    CreateKind::Create2 { .. } | CreateKind::Container | CreateKind::Ttl { .. } => {
-                        MultiResult::Create2 { path, stat }
-                    }
-                }
+                MultiResult::Create2 { path, stat }
             }),
             Txn::Delete { path } | Txn::DeleteContainer { path } => self
                 .delete(header.zxid, Cow::Borrowed(path), triggers)

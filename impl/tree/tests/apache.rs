@@ -183,12 +183,23 @@ fn request(txn: &Txn) -> Option<Request<'_>> {
     })
 }
 
-/// The order of a closed session's paths is Java's.
-fn ordered(mut record: TxnRecord) -> TxnRecord {
-    if let Txn::CloseSession { paths: Some(paths) } = &mut record.txn {
-        paths.sort();
+/// The order of a closed session's paths is Java's; a create2 in a multi is logged as a create, as 3.8 does and 3.9 does not.
+// spec: QP-TXN-05
+fn comparable(mut record: TxnRecord) -> TxnRecord {
+    match &mut record.txn {
+        Txn::CloseSession { paths: Some(paths) } => paths.sort(),
+        Txn::Multi(parts) => parts.iter_mut().for_each(as_plain_create),
+        _ => {}
     }
     record
+}
+
+fn as_plain_create(part: &mut Txn) {
+    if let Txn::Create(create) = part
+        && let CreateKind::Create2 { ephemeral } = create.kind
+    {
+        create.kind = CreateKind::Create { ephemeral };
+    }
 }
 
 /// Replays one directory; returns how many digests were compared, and how many txns were made again.
@@ -217,7 +228,12 @@ fn replay(directory: &Path) -> io::Result<(usize, usize)> {
                 global_session: Ok(()),
             };
             let made = prep.prepare(&tree, &schemes, &ask, &request);
-            assert_eq!(ordered(made), ordered(record.clone()), "{at}");
+            assert_eq!(
+                made.txn,
+                comparable(made.clone()).txn,
+                "{at}: a create2 in a multi"
+            );
+            assert_eq!(comparable(made), comparable(record.clone()), "{at}");
             remade += 1;
         }
         tree.apply(&record.header, &record.txn, &mut Vec::new())

@@ -26,7 +26,9 @@ use zk_proto::{
     TxnRecord,
 };
 use zk_tree::auth::Digest;
-use zk_tree::{Ask, Prep, Reader, Schemes, Settings, Tree, WatchKind, WatcherType, Watches, watch};
+use zk_tree::{
+    Ask, PathOnly, Prep, Reader, Schemes, Settings, Tree, WatchKind, WatcherType, Watches, watch,
+};
 
 const EPOCH: i64 = 1_700_000_000_000;
 
@@ -39,7 +41,7 @@ struct Server {
     zxid: i64,
     now: i64,
     hold: bool,
-    proposed: VecDeque<TxnRecord>,
+    proposed: VecDeque<(TxnRecord, PathOnly)>,
     out: String,
 }
 
@@ -116,9 +118,11 @@ impl Server {
                 self.say(if found { "ok" } else { "NoWatcher" });
             }
             [session, "reconfig", text] => {
-                self.propose(number(session), |prep, tree, schemes, ask| {
-                    prep.reconfig(tree, schemes, ask, text.as_bytes())
-                });
+                self.propose(
+                    number(session),
+                    PathOnly::default(),
+                    |prep, tree, schemes, ask| prep.reconfig(tree, schemes, ask, text.as_bytes()),
+                );
             }
             ["multi", session, ..] => {
                 let (_, ops) = line.split_once(session).unwrap();
@@ -147,7 +151,11 @@ impl Server {
     }
 
     fn write(&mut self, session: usize, request: &Request<'_>) {
-        self.propose(session, |prep, tree, schemes, ask| {
+        let path_only = match request {
+            Request::Multi(ops) => PathOnly::of(ops),
+            _ => PathOnly::default(),
+        };
+        self.propose(session, path_only, |prep, tree, schemes, ask| {
             prep.prepare(tree, schemes, ask, request)
         });
     }
@@ -155,6 +163,7 @@ impl Server {
     fn propose(
         &mut self,
         session: usize,
+        path_only: PathOnly,
         make: impl FnOnce(&mut Prep, &Tree, &Schemes, &Ask<'_>) -> TxnRecord,
     ) {
         self.zxid += 1;
@@ -171,16 +180,19 @@ impl Server {
             global_session: Ok(()),
         };
         let record = make(&mut self.prep, &self.tree, &self.schemes, &ask);
-        self.proposed.push_back(record);
+        self.proposed.push_back((record, path_only));
         if !self.hold {
             self.catch_up();
         }
     }
 
     fn catch_up(&mut self) {
-        while let Some(record) = self.proposed.pop_front() {
+        while let Some((record, path_only)) = self.proposed.pop_front() {
             let mut triggers = Vec::new();
-            let answer = self.tree.apply(&record.header, &record.txn, &mut triggers);
+            let mut answer = self.tree.apply(&record.header, &record.txn, &mut triggers);
+            if let Ok(response) = &mut answer {
+                path_only.narrow(response);
+            }
             let answer = show_answer(&answer);
             for trigger in &triggers {
                 let (tree, ids, schemes) = (&self.tree, &self.ids, &self.schemes);

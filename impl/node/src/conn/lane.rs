@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use zk_proto::jute::frame;
 use zk_proto::{ErrorCode, Id, OpCode, ReplyHeader};
+use zk_tree::PathOnly;
 
 /// Names a connection for the life of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -59,6 +60,8 @@ pub enum Queued {
         op: OpCode,
         received_ms: u64,
         large: u32,
+        /// Of a multi (CP-MUL-05).
+        path_only: PathOnly,
     },
     /// To be run on the tree once it is at the front.
     Read {

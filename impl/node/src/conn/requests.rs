@@ -12,6 +12,7 @@ use crate::time::Now;
 use bytes::Bytes;
 use std::sync::Arc;
 use zk_proto::{ErrorCode, OpCode, Reader, Request, RequestHeader};
+use zk_tree::PathOnly;
 
 /// Requests handled under one hold of the locks.
 const BATCH: usize = 256;
@@ -312,6 +313,10 @@ impl Conn {
             state.end = End::Now;
             return Step::Stop;
         };
+        let path_only = match &request {
+            Request::Multi(ops) => PathOnly::of(ops),
+            _ => PathOnly::default(),
+        };
         let xid = incoming.header.xid;
         self.shared.queue(
             state,
@@ -320,6 +325,7 @@ impl Conn {
                 op,
                 received_ms: side.now.mono_ms,
                 large,
+                path_only,
             },
         );
         asks.push(Ask::Request(ClientRequest {

@@ -29,13 +29,16 @@ impl<'a> Create<'a> {
         Self { op, body, ttl_ms }
     }
 
-    /// In a multi the flags decide as well.
-    // spec: CP-MUL-06
+    /// In a multi the flags decide as well. A create2 becomes a create: ZooKeeper 3.8.0 passes over a whole logged multi
+    /// that holds one when it replays its log, and all that it did would be lost.
+    // spec: CP-MUL-06, QP-TXN-05
     pub(super) fn in_multi(op: OpCode, body: &'a request::Create<'a>, ttl_ms: Option<i64>) -> Self {
         let mode = CreateMode::from_flags(body.flags);
         if mode.is_some_and(CreateMode::is_container) {
             Self::new(OpCode::CreateContainer, body, None)
-        } else if op == OpCode::CreateTtl && !mode.is_some_and(CreateMode::is_ttl) {
+        } else if op == OpCode::Create2
+            || op == OpCode::CreateTtl && !mode.is_some_and(CreateMode::is_ttl)
+        {
             Self::new(OpCode::Create, body, None)
         } else {
             Self::new(op, body, ttl_ms)

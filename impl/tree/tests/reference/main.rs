@@ -18,7 +18,8 @@ use zk_proto::watch::{EventKind, SetWatches};
 use zk_proto::{Id, MultiResult, OpCode, Request, Response, Strings, TxnHeader, TxnRecord};
 use zk_tree::auth::Digest;
 use zk_tree::{
-    Ask, Prep, Reader, Schemes, Settings, Tree, WatchKind, WatcherType, Watches, snapshot, watch,
+    Ask, PathOnly, Prep, Reader, Schemes, Settings, Tree, WatchKind, WatcherType, Watches,
+    snapshot, watch,
 };
 
 use naive::{Answer, Naive, Who};
@@ -44,6 +45,7 @@ struct Proposed {
     name: &'static str,
     /// The ops of a multi.
     parts: Vec<&'static str>,
+    path_only: PathOnly,
     answer: Answer,
     events: Vec<Vec<(u64, EventKind, String)>>,
     digest: u64,
@@ -184,6 +186,9 @@ impl Run {
             _ => Vec::new(),
         };
         self.propose(record, name(request.op()), parts, answer);
+        if let (Request::Multi(ops), Some(proposed)) = (&request, self.proposed.back_mut()) {
+            proposed.path_only = PathOnly::of(ops);
+        }
     }
 
     fn reconfig(&mut self, step: &Step) {
@@ -266,6 +271,7 @@ impl Run {
             record,
             name,
             parts,
+            path_only: PathOnly::default(),
             answer,
             events,
             digest,
@@ -284,7 +290,10 @@ impl Run {
     fn apply(&mut self, mut expected: Proposed) {
         let record = expected.record;
         let mut triggers = Vec::new();
-        let answer = self.tree.apply(&record.header, &record.txn, &mut triggers);
+        let mut answer = self.tree.apply(&record.header, &record.txn, &mut triggers);
+        if let Ok(response) = &mut answer {
+            expected.path_only.narrow(response);
+        }
         assert_eq!(
             bytes(&answer),
             bytes(&expected.answer),
