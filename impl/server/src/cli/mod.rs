@@ -1,5 +1,7 @@
 //! What the command line offers, and how each command ends.
 
+mod ask;
+mod ensemble;
 mod logging;
 mod repair;
 mod server;
@@ -36,6 +38,8 @@ pub(crate) struct Cli {
 enum Command {
     /// Run a server until SIGTERM or Ctrl-C
     Server(ServerArgs),
+    /// Run a whole ensemble on this machine, each server a process of its own
+    Ensemble(ensemble::EnsembleArgs),
     /// Ask the server of a zoo.cfg for its mode
     Status {
         /// The server's zoo.cfg
@@ -60,6 +64,9 @@ struct ServerArgs {
     /// A key of zoo.cfg, with or without `zookeeper.`; the file wins
     #[arg(short = 'D', value_name = "KEY=VALUE", value_parser = server::flag)]
     define: Vec<zk_server::config::Flag>,
+    /// End when the process that started this one ends
+    #[arg(long, hide = true)]
+    end_with_parent: bool,
 }
 
 impl Cli {
@@ -69,6 +76,7 @@ impl Cli {
                 logging::start(self.log_format);
                 server::run(&arguments)
             }
+            Command::Ensemble(arguments) => ensemble::run(&arguments),
             Command::Status { config } => status::run(&config),
             Command::Repair { config } => repair::run(&config),
         }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use rustix::process::Signal;
 use zk_server::RunError;
 use zk_server::config::{self, ConfigError, Flag, Loaded, Strictness};
 
@@ -21,6 +22,11 @@ pub(crate) fn flag(text: &str) -> Result<Flag, String> {
 }
 
 pub(crate) fn run(arguments: &ServerArgs) -> ExitCode {
+    if arguments.end_with_parent
+        && let Err(error) = rustix::process::set_parent_process_death_signal(Some(Signal::TERM))
+    {
+        tracing::warn!(%error, "this server will outlive the process that started it");
+    }
     let Loaded { config, warnings } = match load(arguments) {
         Ok(loaded) => loaded,
         Err(error) => {

@@ -1,19 +1,16 @@
 //! `vivarium status`: the mode of the server that a zoo.cfg describes.
 
-use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use zk_server::config::{self, Strictness};
 
+use super::ask::{ask, field};
 use super::exit;
 
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// An answer to srvr is a dozen lines.
-const MAX_ANSWER_BYTES: u64 = 64 << 10;
 
 pub(crate) fn run(file: &Path) -> ExitCode {
     let config = match config::from_file(file, &[], Strictness::Warn) {
@@ -57,13 +54,9 @@ fn reachable(listener: SocketAddr) -> SocketAddr {
 }
 
 fn mode(address: SocketAddr) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.write_all(b"srvr")?;
-    let mut answer = String::new();
-    stream.take(MAX_ANSWER_BYTES).read_to_string(&mut answer)?;
-    let mode = answer.lines().find_map(|line| line.strip_prefix("Mode: "));
+    let answer = ask(address, "srvr", PATIENCE)?;
     // A server that does not serve yet says so in its only line.
-    mode.map(str::to_owned)
+    field(&answer, "Mode: ")
+        .map(str::to_owned)
         .ok_or_else(|| std::io::Error::other(answer.trim().to_owned()))
 }
