@@ -8,6 +8,10 @@ check:
 server *args:
     cargo run --release --locked --bin vivarium -- server {{args}}
 
+# Three servers on 127.0.0.1:2181, 2182, 2183.
+ensemble *args:
+    cargo run --release --locked --bin vivarium -- ensemble {{args}}
+
 # The checker at its per-push bounds.
 model-quick:
     cargo test -p zab-checker --locked

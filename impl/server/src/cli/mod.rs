@@ -64,9 +64,9 @@ struct ServerArgs {
     /// A key of zoo.cfg, with or without `zookeeper.`; the file wins
     #[arg(short = 'D', value_name = "KEY=VALUE", value_parser = server::flag)]
     define: Vec<zk_server::config::Flag>,
-    /// End when the process that started this one ends
-    #[arg(long, hide = true)]
-    end_with_parent: bool,
+    /// End when the process that started this one, of this id, ends
+    #[arg(long, hide = true, value_name = "PID")]
+    end_with_parent: Option<i32>,
 }
 
 impl Cli {

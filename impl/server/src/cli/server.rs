@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
 use zk_server::RunError;
 use zk_server::config::{self, ConfigError, Flag, Loaded, Strictness};
 
@@ -22,10 +22,14 @@ pub(crate) fn flag(text: &str) -> Result<Flag, String> {
 }
 
 pub(crate) fn run(arguments: &ServerArgs) -> ExitCode {
-    if arguments.end_with_parent
-        && let Err(error) = rustix::process::set_parent_process_death_signal(Some(Signal::TERM))
-    {
-        tracing::warn!(%error, "this server will outlive the process that started it");
+    if let Some(parent) = arguments.end_with_parent {
+        if let Err(error) = set_parent_process_death_signal(Some(Signal::TERM)) {
+            tracing::warn!(%error, "this server will outlive the process that started it");
+        }
+        // It may have ended before the signal was asked for.
+        if getppid().map(Pid::as_raw_pid) != Some(parent) {
+            return exit::FAILED.into();
+        }
     }
     let Loaded { config, warnings } = match load(arguments) {
         Ok(loaded) => loaded,

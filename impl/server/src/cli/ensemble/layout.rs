@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use super::EnsembleArgs;
 
@@ -23,7 +23,6 @@ vivarium.election.finalWaitMs=20
 ";
 
 pub(super) struct Layout {
-    pub(super) dir: PathBuf,
     pub(super) servers: Vec<ServerFiles>,
 }
 
@@ -39,11 +38,12 @@ impl Layout {
     pub(super) fn write(arguments: &EnsembleArgs) -> Result<Self> {
         fs::create_dir_all(&arguments.dir).with_context(|| arguments.dir.display().to_string())?;
         let dir = arguments.dir.canonicalize()?;
+        check_voters(&dir, arguments.servers)?;
         let members = member_lines(arguments)?;
         let ids = 1..=arguments.servers + arguments.observers;
         let servers = ids.map(|id| write_server(&dir, id, arguments, &members));
         let servers = servers.collect::<Result<_>>()?;
-        Ok(Self { dir, servers })
+        Ok(Self { servers })
     }
 
     pub(super) fn connect_string(&self) -> String {
@@ -120,6 +120,25 @@ fn write_server(
     })
 }
 
+/// Refuses another number of voters than the data's: a majority of the new ones may hold none of what a
+/// majority of the old ones acknowledged.
+fn check_voters(dir: &Path, servers: u8) -> Result<()> {
+    let config = dir.join("server-1/zoo.cfg");
+    if is_first_start(dir) || !config.exists() {
+        return Ok(());
+    }
+    let text = fs::read_to_string(&config).with_context(|| config.display().to_string())?;
+    let members = text.lines().filter(|line| line.starts_with("server."));
+    let voters = members.filter(|line| !line.ends_with(":observer")).count();
+    if voters != usize::from(servers) {
+        bail!(
+            "{} holds an ensemble of --servers {voters}; choose that or another --dir",
+            dir.display()
+        );
+    }
+    Ok(())
+}
+
 /// Whether no server under `dir` has ever had data.
 fn is_first_start(dir: &Path) -> bool {
     !(1..=18).any(|id| dir.join(format!("server-{id}/data/version-2")).exists())
@@ -178,6 +197,19 @@ mod tests {
         fs::create_dir_all(folder.path().join("server-1/data/version-2")).unwrap();
         Layout::write(&arguments(folder.path(), 3, 0)).unwrap();
         assert!((1..=3).all(|id| !initialize(id).exists()));
+    }
+
+    #[test]
+    fn with_data_the_number_of_voters_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        Layout::write(&arguments(folder.path(), 3, 0)).unwrap();
+        Layout::write(&arguments(folder.path(), 5, 0)).unwrap();
+        fs::create_dir_all(folder.path().join("server-2/data/version-2")).unwrap();
+        Layout::write(&arguments(folder.path(), 5, 2)).unwrap();
+        let Err(error) = Layout::write(&arguments(folder.path(), 3, 0)) else {
+            panic!("three of five may hold nothing");
+        };
+        assert!(error.to_string().contains("--servers 5"), "{error}");
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub(super) struct Member {
     child: Child,
     /// When a killed or paused server goes on.
     away_until: Option<(Signal, Instant)>,
+    /// Its end, which nobody asked for, has been told.
+    mourned: bool,
 }
 
 impl Member {
@@ -34,6 +36,7 @@ impl Member {
             config: files.config.clone(),
             child: spawn(&files.config, &files.log)?,
             away_until: None,
+            mourned: false,
         })
     }
 
@@ -55,6 +58,24 @@ impl Member {
         Ok(self.child.try_wait()?)
     }
 
+    /// An end that nobody asked for, once.
+    pub(super) fn news_of_death(&mut self) -> Result<Option<ExitStatus>> {
+        if self.mourned || !self.is_here() {
+            return Ok(None);
+        }
+        let ended = self.ended()?;
+        self.mourned = ended.is_some();
+        Ok(ended)
+    }
+
+    /// How it ended, with the last line of its log.
+    pub(super) fn epitaph(&self, status: ExitStatus) -> String {
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let said = log.lines().last().unwrap_or_default();
+        let (id, log) = (self.id, self.log.display());
+        format!("server {id} ended ({status}): {said}\n  its log is {log}")
+    }
+
     /// Kills or freezes it until `until`.
     pub(super) fn disturb(&mut self, signal: Signal, until: Instant) -> Result<()> {
         self.signal(signal)?;
@@ -62,21 +83,22 @@ impl Member {
         Ok(())
     }
 
-    /// Starts or wakes it when its time away is over.
-    pub(super) fn bring_back(&mut self) -> Result<()> {
+    /// Starts or wakes it when its time away is over, and says whether it was.
+    pub(super) fn bring_back(&mut self) -> Result<bool> {
         let Some((signal, until)) = self.away_until else {
-            return Ok(());
+            return Ok(false);
         };
         if Instant::now() < until {
-            return Ok(());
+            return Ok(false);
         }
         self.away_until = None;
         if signal == Signal::STOP {
-            return self.signal(Signal::CONT);
+            self.signal(Signal::CONT)?;
+        } else {
+            self.child.wait()?;
+            self.child = spawn(&self.config, &self.log)?;
         }
-        self.child.wait()?;
-        self.child = spawn(&self.config, &self.log)?;
-        Ok(())
+        Ok(true)
     }
 
     pub(super) fn ask_to_stop(&mut self) {
@@ -117,7 +139,11 @@ fn spawn(config: &Path, log: &Path) -> Result<Child> {
     let output = output.with_context(|| log.display().to_string())?;
     let program = std::env::current_exe().context("own program")?;
     Command::new(program)
-        .args(["server", "--end-with-parent"])
+        .args([
+            "server",
+            "--end-with-parent",
+            &std::process::id().to_string(),
+        ])
         .arg(config)
         .stdin(Stdio::null())
         .stdout(output.try_clone()?)

@@ -2,6 +2,7 @@
 
 mod layout;
 mod member;
+mod screen;
 mod view;
 
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::exit;
 use layout::Layout;
 use member::Member;
+use screen::Screen;
 use view::View;
 
 /// How long the ensemble may take until it serves.
@@ -45,10 +47,10 @@ pub(crate) struct EnsembleArgs {
     #[arg(long, default_value_t = 2888)]
     quorum_port: u16,
     /// Kill the leader (SIGKILL) each so many seconds, and start it again
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     kill_leader: Option<u64>,
     /// Freeze the leader (SIGSTOP) each so many seconds, for a while
-    #[arg(long, value_name = "SECONDS", conflicts_with = "kill_leader")]
+    #[arg(long, value_name = "SECONDS", conflicts_with = "kill_leader", value_parser = clap::value_parser!(u64).range(1..))]
     pause_leader: Option<u64>,
 }
 
@@ -75,126 +77,149 @@ async fn serve(arguments: &EnsembleArgs) -> Result<()> {
     let layout = Layout::write(arguments)?;
     let mut ensemble = Ensemble::start(&layout)?;
     let shown = async {
-        ensemble.wait_until_serving(&layout).await?;
-        ensemble.show(arguments).await
+        ensemble.wait_until_serving().await?;
+        ensemble.introduce(&layout);
+        ensemble.show(Disturbance::of(arguments)).await
     };
     let outcome = tokio::select! {
         outcome = shown => outcome,
         _ = interrupt.recv() => Ok(()),
         _ = terminate.recv() => Ok(()),
     };
-    println!("\nstopping");
+    ensemble.screen.say("stopping");
     ensemble.stop();
     outcome
+}
+
+/// What happens to the leader now and then.
+struct Disturbance {
+    signal: Signal,
+    every: Duration,
+}
+
+impl Disturbance {
+    fn of(arguments: &EnsembleArgs) -> Option<Self> {
+        let kill = arguments.kill_leader.map(|every| (Signal::KILL, every));
+        let pause = arguments.pause_leader.map(|every| (Signal::STOP, every));
+        kill.or(pause).map(|(signal, seconds)| Self {
+            signal,
+            every: Duration::from_secs(seconds),
+        })
+    }
+
+    fn word(&self) -> &'static str {
+        if self.signal == Signal::KILL {
+            "killed"
+        } else {
+            "paused"
+        }
+    }
 }
 
 struct Ensemble {
     members: Vec<Member>,
     started: Instant,
+    screen: Screen,
 }
 
 impl Ensemble {
     fn start(layout: &Layout) -> Result<Self> {
         let started = Instant::now();
-        let members = layout.servers.iter().map(Member::start);
-        let members = members.collect::<Result<_>>()?;
-        Ok(Self { members, started })
+        let mut ensemble = Self {
+            members: Vec::new(),
+            started,
+            screen: Screen::new(),
+        };
+        for files in &layout.servers {
+            match Member::start(files) {
+                Ok(member) => ensemble.members.push(member),
+                Err(error) => {
+                    ensemble.stop();
+                    return Err(error);
+                }
+            }
+        }
+        Ok(ensemble)
     }
 
-    async fn wait_until_serving(&mut self, layout: &Layout) -> Result<()> {
-        loop {
-            let view = View::of(&self.members);
-            if view.serves() {
-                break;
-            }
+    async fn wait_until_serving(&mut self) -> Result<()> {
+        while !View::of(&self.members).serves() {
             for member in &mut self.members {
                 if let Some(status) = member.ended()? {
-                    bail!(
-                        "server {} ended ({status}); its log is {}",
-                        member.id,
-                        member.log.display()
-                    );
+                    bail!("{}", member.epitaph(status));
                 }
             }
             if self.started.elapsed() > PATIENCE {
+                let logs = self.members.first().map(|member| member.log.display());
                 bail!(
-                    "the ensemble does not serve; the logs are under {}",
-                    layout.dir.display()
+                    "the ensemble does not serve; see {} and the others",
+                    logs.context("no server")?
                 );
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        self.introduce(layout);
         Ok(())
     }
 
-    fn introduce(&self, layout: &Layout) {
-        println!(
-            "the ensemble serves, {:.2} s after its start\n",
-            self.started.elapsed().as_secs_f64()
+    fn introduce(&mut self, layout: &Layout) {
+        let mut text = format!(
+            "the ensemble serves, {:.2} s after its start\n\n  connect string  {}\n\n",
+            self.started.elapsed().as_secs_f64(),
+            layout.connect_string()
         );
-        println!("  connect string  {}\n", layout.connect_string());
-        for (member, seen) in self.members.iter().zip(View::of(&self.members).servers) {
-            let role = seen.map_or_else(|| "starting".to_owned(), |seen| seen.mode);
-            println!(
-                "  server {}  {role:<9} 127.0.0.1:{}  pid {}",
+        for (member, mode) in self.members.iter().zip(View::of(&self.members).modes()) {
+            text += &format!(
+                "  server {:<2}  {mode:<9} 127.0.0.1:{}  pid {}\n",
                 member.id,
                 member.port,
                 member.pid()
             );
         }
         if let Some(server) = layout.servers.first() {
-            println!(
-                "\n  by hand         vivarium server {}",
+            text += &format!(
+                "\n  by hand         vivarium server {}\n",
                 server.config.display()
             );
         }
-        println!("  to stop         Ctrl-C\n");
+        text += "  to stop         Ctrl-C\n";
+        self.screen.say(&text);
     }
 
     /// Follows the servers, and plays with the leader when asked to, until the caller drops this.
-    async fn show(&mut self, arguments: &EnsembleArgs) -> Result<()> {
-        let every = arguments
-            .kill_leader
-            .or(arguments.pause_leader)
-            .map(Duration::from_secs);
-        let mut next = every.map(|every| Instant::now() + every);
-        let mut last = String::new();
+    async fn show(&mut self, disturbance: Option<Disturbance>) -> Result<()> {
+        let mut last = Instant::now();
         loop {
             let view = View::of(&self.members);
-            let line = view.line();
-            if line != last {
-                println!("{line}");
-                last = line;
-            }
-            if let (Some(at), Some(every), Some(leader)) = (next, every, view.leader())
-                && Instant::now() >= at
+            self.screen.show(&view);
+            if let (Some(disturbance), Some(leader)) = (&disturbance, view.leader())
+                && last.elapsed() >= disturbance.every
+                && self.members.iter().all(Member::is_here)
             {
-                self.disturb(leader, arguments.kill_leader.is_some())?;
-                next = Some(Instant::now() + every.max(AWAY));
+                self.disturb(leader, disturbance)?;
+                last = Instant::now();
             }
             for member in &mut self.members {
-                member.bring_back()?;
+                if member.bring_back()? {
+                    self.screen.say(&format!("server {} is back", member.id));
+                } else if let Some(status) = member.news_of_death()? {
+                    self.screen.say(&member.epitaph(status));
+                }
             }
             tokio::time::sleep(LOOK).await;
         }
     }
 
-    fn disturb(&mut self, leader: usize, kill: bool) -> Result<()> {
+    fn disturb(&mut self, leader: usize, disturbance: &Disturbance) -> Result<()> {
         let Some(member) = self.members.get_mut(leader) else {
             return Ok(());
         };
-        let (signal, what) = if kill {
-            (Signal::KILL, "killed")
-        } else {
-            (Signal::STOP, "paused")
-        };
-        println!(
-            "-- server {}, the leader, is {what} for {} s",
+        self.screen.say(&format!(
+            "server {}, the leader, is {} for {} s",
             member.id,
+            disturbance.word(),
             AWAY.as_secs()
-        );
-        member.disturb(signal, Instant::now() + AWAY)
+        ));
+        member.disturb(disturbance.signal, Instant::now() + AWAY)
     }
 
     fn stop(&mut self) {

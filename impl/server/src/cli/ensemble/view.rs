@@ -11,15 +11,17 @@ const PATIENCE: Duration = Duration::from_millis(300);
 /// All servers at one moment.
 pub(super) struct View {
     /// In the order of their ids; none: no answer, or not serving.
-    pub(super) servers: Vec<Option<Seen>>,
+    servers: Vec<Option<Seen>>,
 }
 
-pub(super) struct Seen {
-    pub(super) mode: String,
+struct Seen {
+    mode: String,
     zxid: u64,
-    sessions: Option<u64>,
-    /// Average and longest, ms, as printed.
-    latency: Option<(String, String)>,
+    /// Of the whole ensemble, as far as this server knows.
+    sessions: String,
+    /// Of this server's requests, ms.
+    average_latency: String,
+    longest_latency: String,
 }
 
 impl View {
@@ -33,33 +35,59 @@ impl View {
         self.leader().is_some() && self.servers.iter().all(Option::is_some)
     }
 
-    /// Index of the leader.
+    /// Index of the leader. One that was frozen may not know yet that there is a newer.
     pub(super) fn leader(&self) -> Option<usize> {
-        let leads = |seen: &Option<Seen>| seen.as_ref().is_some_and(|seen| seen.mode == "leader");
-        self.servers.iter().position(leads)
+        let epoch = |index: &usize| Some(self.servers.get(*index)?.as_ref()?.zxid >> 32);
+        let servers = self.servers.iter().enumerate();
+        let leading = servers.filter(|(_, seen)| seen.as_ref().is_some_and(Seen::leads));
+        leading.map(|(index, _)| index).max_by_key(epoch)
+    }
+
+    pub(super) fn modes(&self) -> impl Iterator<Item = &str> {
+        let servers = self.servers.iter();
+        servers.map(|seen| seen.as_ref().map_or("-", |seen| seen.mode.as_str()))
+    }
+
+    /// All roles in one line.
+    pub(super) fn roles(&self) -> String {
+        let roles = self.modes().enumerate();
+        let roles = roles.map(|(index, mode)| format!("{}:{mode}", index + 1));
+        roles.collect::<Vec<_>>().join(" ")
     }
 
     /// Roles of all, and what the leader knows.
     pub(super) fn line(&self) -> String {
-        let roles = self.servers.iter().enumerate().map(|(index, seen)| {
-            let mode = seen.as_ref().map_or("-", |seen| &seen.mode);
-            format!("{}:{mode}", index + 1)
-        });
-        let roles = roles.collect::<Vec<_>>().join(" ");
-        let leader = self
-            .leader()
-            .and_then(|index| self.servers.get(index)?.as_ref());
-        let Some(leader) = leader else {
-            return format!("{roles}   no leader");
-        };
-        let sessions = leader
-            .sessions
-            .map_or_else(|| "?".to_owned(), |count| count.to_string());
-        let (average, longest) = leader.latency.clone().unwrap_or_default();
+        let roles = self.roles();
+        let leader = self.leader();
+        let leader = leader.and_then(|index| self.servers.get(index)?.as_ref());
+        let about = leader.map_or_else(|| "no leader".to_owned(), Seen::about);
+        format!("{roles}   {about}")
+    }
+
+    /// One row a server.
+    pub(super) fn table(&self) -> Vec<String> {
+        let rows = self.servers.iter().zip(self.modes()).enumerate();
+        rows.map(|(index, (seen, mode))| {
+            let about = seen.as_ref().map_or_else(String::new, Seen::about);
+            format!("  {:<2} {mode:<9} {about}", index + 1)
+        })
+        .collect()
+    }
+}
+
+impl Seen {
+    fn leads(&self) -> bool {
+        self.mode == "leader"
+    }
+
+    fn about(&self) -> String {
         format!(
-            "{roles}   epoch {}  zxid {:#x}  sessions {sessions}  latency {average} ms, at most {longest}",
-            leader.zxid >> 32,
-            leader.zxid,
+            "epoch {}  zxid {:#x}  sessions {}  latency {} ms, at most {}",
+            self.zxid >> 32,
+            self.zxid,
+            self.sessions,
+            self.average_latency,
+            self.longest_latency
         )
     }
 }
@@ -75,7 +103,8 @@ fn look(member: &Member) -> Option<Seen> {
     Some(Seen {
         mode: field(&srvr, "Mode: ")?.to_owned(),
         zxid: u64::from_str_radix(zxid, 16).ok()?,
-        sessions: value("zk_global_sessions\t").and_then(|count| count.parse().ok()),
-        latency: value("zk_avg_latency\t").zip(value("zk_max_latency\t")),
+        sessions: value("zk_global_sessions\t")?,
+        average_latency: value("zk_avg_latency\t")?,
+        longest_latency: value("zk_max_latency\t")?,
     })
 }
