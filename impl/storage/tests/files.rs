@@ -504,6 +504,34 @@ fn appends_into_a_prepared_file_change_no_length() {
     assert_eq!(restart(&disk).0.model.last, 20_000);
 }
 
+// spec: DF-PAD-01, DF-SYN-01. A file that begins with a record longer than its zeros keeps the record's end.
+#[test]
+fn a_first_record_longer_than_a_files_zeros() {
+    let disk = SimDisk::new();
+    let long = [b'd'; 40 * 1024];
+    let append = |server: &mut Server, zxid: i64| {
+        server
+            .append(zxid, &create(&format!("/n{zxid:x}"), &long))
+            .unwrap();
+        server.log().sync().unwrap();
+    };
+    // The first file of a start, one after a roll, one that was prepared.
+    let mut server = start(&disk).unwrap();
+    append(&mut server, 1);
+    server.fill(2..=2).unwrap();
+    server.log().roll().unwrap();
+    append(&mut server, 3);
+    server.fill(4..=4).unwrap();
+    while server.log().fill_step().unwrap() {}
+    append(&mut server, 5);
+    server.fill(6..=6).unwrap();
+    let written = server.model.clone();
+    drop(server);
+    disk.crash(Outcome::DropAll);
+    let recovered = restart(&disk).0.model;
+    assert_eq!(recovered.state(), written.state());
+}
+
 #[test]
 fn another_thread_may_prepare_the_next_file() {
     let disk = SimDisk::new();

@@ -231,7 +231,13 @@ impl Log {
             }
             self.end_segment()?;
         }
-        self.begin_segment(zxid)
+        self.begin_segment(zxid)?;
+        // spec: DF-PAD-01. A file's first record may be longer than its zeros. Were it written without growing them,
+        // the next growth would write zeros over its end.
+        match &mut self.segment {
+            Some(segment) if !segment.fits(0, len) => segment.grow(0, len),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// A file counts only once it, its name and a mark that names it are durable: what recovery finds behind
