@@ -104,7 +104,10 @@ impl TreeLoad {
 
     fn tree(&mut self) -> std::result::Result<&mut Tree, String> {
         if let State::Empty = self.state {
+            // No snapshot at all: the state is empty, and shows just that. A snapshot of zxid 0 that came as a
+            // leader's stream is not that: it may show txns.
             self.state = State::Loaded(Box::new(Tree::new(self.settings.clone())));
+            self.compare_from = Some(0);
         }
         match &mut self.state {
             State::Loaded(tree) => Ok(tree),
@@ -143,7 +146,6 @@ impl Load for TreeLoad {
     fn begin(&mut self, zxid: i64) {
         *self = Self::new(self.settings.clone(), self.window);
         self.zxid = zxid;
-        self.compare_from = (zxid == 0).then_some(0);
     }
 
     // spec: DF-REC-07, DF-REC-09, DF-REC-21
