@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use zab::{Peer, ServerId};
-use zk_node::disk::{Command, Keeper, restore};
+use zk_node::disk::{Command, Keeper, restore, session_ids};
 use zk_node::words::{About, DEFAULT_TRACE_MASK};
 use zk_node::{Input, Node, Shared};
 use zk_storage::disk::RealDisk;
@@ -82,12 +82,10 @@ impl Server {
             tracing::warn!("{warning}");
         }
         let peer = Peer::restore(peer_config, restored.durable)?;
-        let shared = Arc::new(Shared::new(
-            config.settings.clone(),
-            restored.tree,
-            clock.now(),
-        ));
-        let mut node = Node::new(Arc::clone(&shared), peer, clock.now(), scatter(clock));
+        let (now, server_id) = (clock.now(), config.settings.server_id);
+        let ids = session_ids(&store, server_id, now.wall_ms, &restored.tree)?;
+        let shared = Arc::new(Shared::new(config.settings.clone(), restored.tree, now));
+        let mut node = Node::new(Arc::clone(&shared), peer, ids, now, scatter(clock));
         if let Some(members) = &members {
             node.configure(members.text.clone(), members.config.version);
         }

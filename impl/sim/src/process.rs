@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use zab::{Config, LinkId, Peer, ServerId};
 use zk_node::conn::lane::Bell;
-use zk_node::disk::{Command, Incoming, Keeper, Outgoing, SnapshotJob, restore};
+use zk_node::disk::{Command, Incoming, Keeper, Outgoing, SnapshotJob, restore, session_ids};
 use zk_node::{Input, Node, Now, Settings, Shared};
 use zk_storage::sim::SimDisk;
 use zk_storage::snapshot::Prepared;
@@ -167,8 +167,10 @@ impl Process {
         let restored = restore(&store, &settings, identity.config.window)?;
         recorder.restored(identity, &restored);
         let peer = Peer::restore(identity.config.clone(), restored.durable)?;
+        let server_id = identity.settings.server_id;
+        let ids = session_ids(&store, server_id, now.wall_ms, &restored.tree)?;
         let shared = Arc::new(Shared::new(identity.settings.clone(), restored.tree, now));
-        let mut node = Node::new(Arc::clone(&shared), peer, now, scatter);
+        let mut node = Node::new(Arc::clone(&shared), peer, ids, now, scatter);
         node.trace(Box::new(recorder));
         let process = Self {
             incarnation,

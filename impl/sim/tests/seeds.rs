@@ -30,6 +30,26 @@ fn a_hundred_seeds_run_clean_and_reach_every_column() {
     assert!(columns.missing().is_empty(), "{:?}", columns.missing());
 }
 
+/// Seeds that failed once, each with what was wrong.
+// spec: INV-14, INV-12
+#[test]
+fn seeds_that_failed_run_clean() {
+    for (seed, why) in [
+        (
+            43,
+            "a wall clock set back over a restart gave the id of an ended session again",
+        ),
+        (653, "the same"),
+        (
+            900,
+            "a leader's stream of zxid 0 was taken for an empty tree, and digests compared too early",
+        ),
+    ] {
+        let failures = run_seed(seed, false).failures;
+        assert!(failures.is_empty(), "{why}: {}", failures.join("\n"));
+    }
+}
+
 #[test]
 fn the_same_seed_gives_the_same_run() {
     for seed in [1, 2, 11] {

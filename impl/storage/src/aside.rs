@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use crate::epoch::{EpochFile, Stored, read};
 use crate::error::{Context, Error, Result};
-use crate::names::{MARK, parse_log, parse_snapshot};
+use crate::names::{MARK, SESSIONS, parse_log, parse_snapshot};
 use crate::store::Store;
 
 impl Store {
     /// Renames logs, snapshots and the mark to `damaged.<n>.<name>`, which nobody reads, and keeps what this server
-    /// promised: the next start has no history and no vote before it was synchronised. Epoch files that are no
-    /// numbers move, too. Returns the new names.
+    /// promised: the next start has no history and no vote before it was synchronised. Epoch files (and a mark of
+    /// session ids) that are no numbers move, too. Returns the new names.
     ///
     /// # Errors
     /// [`Error::Unusable`] for a single server, whose data nobody else has, and where the configuration asks for a
@@ -35,13 +35,17 @@ impl Store {
         let mut logs = self.names(&self.log_dir)?;
         logs.retain(|name| parse_log(name).is_some() || name == MARK);
         self.move_all(&self.log_dir, &logs, number, &mut moved)?;
-        let mut epochs = Vec::new();
-        for which in [EpochFile::Accepted, EpochFile::Current] {
-            if let Stored::Garbage(_) = read(&*self.disk, &which.path(&self.snapshot_dir))? {
-                epochs.push(which.name().to_owned());
+        let mut numbers = Vec::new();
+        for name in [
+            EpochFile::Accepted.name(),
+            EpochFile::Current.name(),
+            SESSIONS,
+        ] {
+            if let Stored::Garbage(_) = read(&*self.disk, &self.snapshot_dir.join(name))? {
+                numbers.push(name.to_owned());
             }
         }
-        self.move_all(&self.snapshot_dir, &epochs, number, &mut moved)?;
+        self.move_all(&self.snapshot_dir, &numbers, number, &mut moved)?;
         Ok(moved)
     }
 

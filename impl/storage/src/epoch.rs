@@ -79,12 +79,17 @@ pub(crate) fn read(disk: &dyn Disk, path: &Path) -> Result<Stored> {
 /// the new one may be found, and nobody may be told of the new one.
 // spec: DF-EPO-02, FT-DISK-10
 pub(crate) fn write(disk: &dyn Disk, dir: &Path, which: EpochFile, epoch: i64) -> Result<()> {
-    let (path, temporary) = (which.path(dir), which.temporary(dir));
+    write_number(disk, dir, which.name(), epoch)
+}
+
+/// As [`write`], for any file that holds one number.
+pub(crate) fn write_number(disk: &dyn Disk, dir: &Path, name: &str, number: i64) -> Result<()> {
+    let (path, temporary) = (dir.join(name), dir.join(format!("{name}{TEMPORARY}")));
     if disk.exists(&temporary).at("look for", &temporary)? {
         disk.remove(&temporary).at("remove", &temporary)?;
     }
     let file = disk.create_new(&temporary).at("create", &temporary)?;
-    file.write_all_at(0, epoch.to_string().as_bytes())
+    file.write_all_at(0, number.to_string().as_bytes())
         .at("write", &temporary)?;
     file.sync_data().at("sync", &temporary)?;
     disk.rename(&temporary, &path).at("rename", &temporary)?;

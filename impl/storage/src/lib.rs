@@ -25,6 +25,7 @@ pub mod log;
 mod names;
 mod purge;
 mod recovery;
+mod sessions;
 #[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 // a test's tool, never part of a server
 pub mod sim;

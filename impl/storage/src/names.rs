@@ -28,6 +28,9 @@ pub(crate) const TEMPORARY: &str = ".tmp";
 /// Holds the synced end of the log. Begins with neither `log.` nor `snapshot.`, so that Apache passes it by.
 // spec: DF-ALG-02
 pub(crate) const MARK: &str = "vivarium.mark";
+/// Holds the highest session id that this server may have handed out. Apache passes it by, too.
+// spec: CP-CON-12, INV-14
+pub(crate) const SESSIONS: &str = "vivarium.sessions";
 /// A log file of zeros that waits for its name.
 pub(crate) const SPARE: &str = "vivarium.spare";
 
@@ -67,7 +70,8 @@ pub fn parse_snapshot(name: &str) -> Option<(i64, Compression)> {
 pub(crate) fn is_leftover(name: &str) -> bool {
     let unfinished = name.strip_suffix(TEMPORARY);
     unfinished.is_some_and(|name| {
-        parse_snapshot(name).is_some() || name == "acceptedEpoch" || name == "currentEpoch"
+        parse_snapshot(name).is_some()
+            || ["acceptedEpoch", "currentEpoch", SESSIONS].contains(&name)
     }) || name == SPARE
 }
 
@@ -133,6 +137,7 @@ mod tests {
             "snapshot.1a.gz.tmp",
             "currentEpoch.tmp",
             "acceptedEpoch.tmp",
+            "vivarium.sessions.tmp",
             SPARE,
         ] {
             assert!(is_leftover(name), "{name}");
@@ -143,6 +148,7 @@ mod tests {
             "log.5.tmp",
             "snapshot.x.tmp",
             MARK,
+            SESSIONS,
         ] {
             assert!(!is_leftover(name), "{name}");
         }

@@ -296,6 +296,7 @@ fn names_that_are_not_quite_right() {
         "snapshot.ff.gz.tmp",
         "currentEpoch.tmp",
         "acceptedEpoch.tmp",
+        "vivarium.sessions.tmp",
         "vivarium.spare",
     ] {
         disk.put_file(&file(name), b"unfinished");
@@ -583,4 +584,34 @@ fn logs_in_a_directory_of_their_own() {
         disk.list(&logs_dir()).unwrap(),
         ["snapshot.0", "snapshot.5"]
     );
+}
+
+// spec: INV-14, CP-CON-12
+#[test]
+fn the_mark_of_session_ids_is_durable_once_written() {
+    let disk = SimDisk::new();
+    let server = ten(&disk);
+    assert_eq!(server.store.sessions_mark().unwrap(), None);
+    server.store.write_sessions_mark(7).unwrap();
+    server.store.write_sessions_mark(1 << 50).unwrap();
+    drop(server);
+    disk.crash(Outcome::DropAll);
+    let server = start(&disk).unwrap();
+    assert_eq!(server.store.sessions_mark().unwrap(), Some(1 << 50));
+}
+
+// spec: P-DETECT, INV-14
+#[test]
+fn a_mark_of_session_ids_that_is_no_number_is_refused() {
+    let disk = SimDisk::new();
+    drop(ten(&disk));
+    for garbage in ["", "seven", "-1"] {
+        disk.put_file(&file("vivarium.sessions"), garbage.as_bytes());
+        let server = start(&disk).unwrap();
+        let refused = server.store.sessions_mark();
+        assert!(
+            matches!(&refused, Err(Error::Damaged(damage)) if damage.file == file("vivarium.sessions")),
+            "{refused:?}"
+        );
+    }
 }

@@ -1,11 +1,13 @@
 //! Stepping of the storage: what a start finds, what the core asks to be written, and
 //! snapshots of a tree that goes on changing. The host says on which thread.
 
+mod ids;
 pub mod keeper;
 pub mod load;
 pub mod snapshot;
 pub mod stream;
 
+pub use ids::session_ids;
 pub use keeper::{Command, Done, Keeper};
 pub use load::{Restored, restore};
 pub use snapshot::SnapshotJob;

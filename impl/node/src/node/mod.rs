@@ -177,16 +177,15 @@ struct SnapshotCount {
 }
 
 impl Node {
-    /// `peer` as recovered; `random` scatters the snapshots of servers that started together.
+    /// `peer` as recovered, `ids` as reserved; `random` scatters the snapshots of servers that started together.
     #[must_use]
-    pub fn new(shared: Arc<Shared>, peer: Peer<Bytes>, now: Now, random: u32) -> Self {
-        let mut ids = SessionIds::new(shared.settings.server_id, now.wall_ms);
-        {
-            let tree = crate::sync::read(&shared.tree);
-            for (id, _) in tree.sessions() {
-                ids.above(id);
-            }
-        }
+    pub fn new(
+        shared: Arc<Shared>,
+        peer: Peer<Bytes>,
+        ids: SessionIds,
+        now: Now,
+        random: u32,
+    ) -> Self {
         let half = (shared.settings.snap_count / 2).max(1);
         Self {
             prep: Prep::default(),

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use zab::{Config, Peer, ServerId};
 use zk_node::conn::lane::{Bell, End, Lane};
-use zk_node::disk::{Command, Keeper, restore};
+use zk_node::disk::{Command, Keeper, restore, session_ids};
 use zk_node::{Conn, Input, Node, Now, Output, Settings, Shared};
 use zk_proto::{OpCode, Put, ReplyHeader, Request, RequestHeader};
 use zk_storage::Store;
@@ -64,8 +64,9 @@ impl Host {
             mono_ms: 1000,
             wall_ms: 1_700_000_000_000,
         };
+        let ids = session_ids(&store, settings.server_id, now.wall_ms, &restored.tree).unwrap();
         let shared = Arc::new(Shared::new(settings, restored.tree, now));
-        let node = Node::new(Arc::clone(&shared), peer, now, 7);
+        let node = Node::new(Arc::clone(&shared), peer, ids, now, 7);
         let keeper = Keeper::new(store, restored.log, zk_tree::Settings::default());
         let mut host = Self {
             shared,
