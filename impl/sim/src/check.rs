@@ -165,12 +165,11 @@ fn lives(records: &[TxnRecord], broken: &mut Vec<Broken>) {
     let (mut begun, mut ended) = (BTreeSet::new(), BTreeMap::new());
     for record in records {
         let (session, zxid) = (record.header.session_id, record.header.zxid);
+        if matches!(record.txn, Txn::CreateSession { .. }) && !begun.insert(session) {
+            broken.push(("INV-14", format!("session {session:#x} began twice"), zxid));
+        }
         match &record.txn {
-            Txn::CreateSession { .. } => {
-                if !begun.insert(session) {
-                    broken.push(("INV-14", format!("session {session:#x} began twice"), zxid));
-                }
-            }
+            Txn::CreateSession { .. } => {}
             Txn::CloseSession { .. } => {
                 ended.entry(session).or_insert(record.header);
             }
