@@ -202,5 +202,6 @@ fn counters(shared: &Shared) -> Counters {
         diff_count: totals.diffs.get(),
         looking_count: totals.elections.get(),
         protocol_errors: totals.protocol_errors.get(),
+        peers_refused: totals.peers_refused.get(),
     }
 }

@@ -163,6 +163,8 @@ pub struct Counters {
     pub looking_count: u64,
     /// Client connections closed for what they sent.
     pub protocol_errors: u64,
+    /// Callers on the ports between servers that were turned away. Not a metric of Apache's.
+    pub peers_refused: u64,
 }
 
 /// One client connection, for `cons`, `stat` and the dump.

@@ -56,4 +56,6 @@ pub struct Totals {
     pub fsyncs: Counter,
     pub fsync_ms: Counter,
     pub elections: Counter,
+    /// Callers on the ports between servers that were turned away.
+    pub peers_refused: Counter,
 }

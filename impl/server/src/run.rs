@@ -87,14 +87,8 @@ pub struct QuorumConfig {
     pub leader_connect_retry_ms: u32,
     pub observer_reconnect_delay_ms: u32,
     pub observer_election_delay_ms: u32,
-    /// Observers keep a log and snapshots.
-    pub observer_sync: bool,
-    /// Followers feed observers on this port.
-    pub observer_master_port: Option<u16>,
     pub max_concurrent_snaps: u32,
     pub max_concurrent_diffs: u32,
-    /// None = the init limit.
-    pub max_epoch_wait_ms: Option<u32>,
     pub election_keep_alive: bool,
     /// Look for the address that answers, when a member has several.
     pub reachability_timeout_ms: Option<u32>,

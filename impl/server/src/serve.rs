@@ -6,6 +6,7 @@ use crate::shell::clock::Clock;
 use crate::shell::driver::{Ensemble, Hands, drive};
 use crate::shell::inbox::Inbox;
 use crate::shell::log_thread::LogThread;
+use crate::shell::quorum::door::Door;
 use crate::shell::quorum::election::Election;
 use crate::shell::quorum::links::Links;
 use crate::shell::quorum::members::{Members, PortKind};
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::thread::JoinHandle;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -190,7 +192,6 @@ impl Starting {
     }
 
     /// Opens the two ports between servers.
-    // spec: QP-CNX-12
     fn ensemble(&self, log: &Arc<Inbox<Command>>) -> Result<Option<Ensemble>, RunError> {
         let Some(members) = &self.members else {
             return Ok(None);
@@ -210,17 +211,42 @@ impl Starting {
             Arc::clone(log),
             handle.clone(),
         ));
-        handle.spawn(Arc::clone(&election).accept(self.listen(members, PortKind::Election)?));
-        handle.spawn(Arc::clone(&links).accept(self.listen(members, PortKind::Quorum)?));
+        let door = |port| Arc::new(Door::new(port, Arc::clone(&self.shared)));
+        let calls = Arc::clone(&election);
+        handle.spawn(
+            door("election").accept(self.listen(members, PortKind::Election)?, move |stream| {
+                Arc::clone(&calls).greeted(stream)
+            }),
+        );
+        let calls = Arc::clone(&links);
+        handle.spawn(
+            door("quorum").accept(self.listen(members, PortKind::Quorum)?, move |stream| {
+                Arc::clone(&calls).greeted(stream)
+            }),
+        );
         Ok(Some(Ensemble { election, links }))
     }
 
+    /// Binds a port between servers, again and again when it is taken: after a crash the
+    /// address may be free only a moment later.
+    // spec: QP-CNX-12
     fn listen(&self, members: &Members, kind: PortKind) -> Result<TcpListener, RunError> {
+        const PAUSE: Duration = Duration::from_secs(1);
         let address = self
             .runtime
             .block_on(members.own_address(kind))
             .map_err(RunError::Runtime)?;
-        let listener = listen(address, 0)?;
+        let tries = members.config.election_bind_retries;
+        let mut tried = 1;
+        let listener = loop {
+            match listen(address, 0) {
+                Ok(listener) => break listener,
+                Err(error) if tries != 0 && tried >= tries => return Err(error),
+                Err(error) => tracing::warn!(%error, tried, "trying again"),
+            }
+            tried += 1;
+            std::thread::sleep(PAUSE);
+        };
         let _guard = self.runtime.enter();
         TcpListener::from_std(listener).map_err(RunError::Runtime)
     }

@@ -200,6 +200,7 @@ fn ensemble(metrics: &mut Metrics, view: &ServerView) {
     if matches!(view.mode, Mode::Leader | Mode::Follower) {
         metrics.put("synced_observers", view.synced_observers);
     }
+    metrics.put("peers_refused", view.counters.peers_refused);
     let Some(proposals) = view.proposals else {
         return;
     };

@@ -141,11 +141,8 @@ fn blank_quorum() -> QuorumConfig {
         leader_connect_retry_ms: 0,
         observer_reconnect_delay_ms: 0,
         observer_election_delay_ms: 0,
-        observer_sync: false,
-        observer_master_port: None,
         max_concurrent_snaps: 0,
         max_concurrent_diffs: 0,
-        max_epoch_wait_ms: None,
         election_keep_alive: false,
         reachability_timeout_ms: None,
     }

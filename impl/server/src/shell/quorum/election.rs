@@ -1,15 +1,16 @@
 //! The election port: one connection for each pair of servers, opened by the one with
 //! the larger id, and for each peer room for one message, the newest.
 
-use super::members::{Members, PortKind};
+use super::door::Refusal;
+use super::members::{self, Members, PortKind};
 use crate::shell::inbox::Inbox;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
@@ -124,49 +125,25 @@ impl Election {
         Ok(Some(stream))
     }
 
-    /// Accepts until the task is dropped.
-    // spec: QP-CNX-13, FT-QRM-10
-    pub(crate) async fn accept(self: Arc<Self>, listener: TcpListener) {
-        loop {
-            match listener.accept().await {
-                Ok((stream, _)) => {
-                    let election = Arc::clone(&self);
-                    tokio::spawn(async move { election.greeted(stream).await });
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "the election port could not accept");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
-            }
-        }
-    }
-
+    /// Finds out who calls, and keeps the connection or calls back.
     // spec: QP-CNX-02, QP-CNX-05, FT-QRM-02, FT-QRM-03
-    async fn greeted(self: Arc<Self>, mut stream: TcpStream) {
-        let hello = match timeout(self.handshake, read_hello(&mut stream)).await {
-            Ok(Ok(hello)) => hello,
-            Ok(Err(error)) => {
-                return tracing::warn!(%error, "a greeting on the election port was refused");
-            }
-            Err(_) => {
-                return tracing::warn!("a greeting on the election port did not come in time");
-            }
-        };
-        let peer = hello.sid();
+    pub(crate) async fn greeted(self: Arc<Self>, mut stream: TcpStream) -> Result<(), Refusal> {
+        let hello = timeout(self.handshake, read_hello(&mut stream)).await;
+        let peer = hello.map_err(|_| Refusal::Late)??.sid();
         if self.members.get(peer).is_none() || peer == self.members.id {
-            return tracing::warn!(peer, "a stranger on the election port was refused");
+            return Err(Refusal::Stranger(peer));
         }
         if peer < self.members.id {
             // The larger id opens: this side calls back on a new connection.
             let mut peers = self.lock();
             let slot = peers.entry(peer).or_default();
             slot.worker = None;
-            return self.dial(peer, slot);
+            self.dial(peer, slot);
+            return Ok(());
         }
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "election port");
-        }
+        members::tune(&stream, self.members.config.election_keep_alive);
         self.keep(peer, stream);
+        Ok(())
     }
 
     /// From now on this is the connection with that peer.

@@ -1,16 +1,18 @@
 //! Learner links: packets in order each way, and the snapshot stream among them.
 
-use super::members::{Members, PortKind};
+use super::door::Refusal;
+use super::members::{self, Members, PortKind};
+use super::syncs::Syncs;
 use crate::shell::inbox::Inbox;
 use bytes::{Bytes, BytesMut};
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
@@ -43,6 +45,9 @@ pub(crate) struct Links {
     open: Mutex<BTreeMap<LinkId, Arc<Link>>>,
     dialling: Mutex<Option<AbortHandle>>,
     standing: watch::Sender<Standing>,
+    syncs: Mutex<Syncs>,
+    /// An observer dialled before: others may come back at the same time.
+    dialled: AtomicBool,
 }
 
 /// What learners may expect of this server.
@@ -55,6 +60,7 @@ pub(crate) enum Standing {
 }
 
 struct Link {
+    peer: ServerId,
     queue: Mutex<Queue>,
     more: Notify,
     tasks: Mutex<Vec<AbortHandle>>,
@@ -81,6 +87,10 @@ impl Links {
         runtime: Handle,
     ) -> Self {
         let settings = &shared.settings;
+        let syncs = Syncs::new(
+            members.config.max_concurrent_snaps,
+            members.config.max_concurrent_diffs,
+        );
         let init_ms = u64::from(settings.tick_time_ms) * u64::from(members.config.init_limit_ticks);
         Self {
             // spec: QP-GEN-01
@@ -96,6 +106,8 @@ impl Links {
             open: Mutex::new(BTreeMap::new()),
             dialling: Mutex::new(None),
             standing: watch::Sender::new(Standing::Looking),
+            syncs: Mutex::new(syncs),
+            dialled: AtomicBool::new(false),
         }
     }
 
@@ -127,6 +139,7 @@ impl Links {
         let budget = Duration::from_millis(
             u64::from(self.shared.settings.tick_time_ms) * u64::from(limit_ticks),
         );
+        self.scatter().await;
         let until = Instant::now() + budget;
         for attempt in 1..=ATTEMPTS {
             let left = until.saturating_duration_since(Instant::now());
@@ -146,24 +159,15 @@ impl Links {
         self.driver.push(Input::Unreachable { leader });
     }
 
-    /// Accepts learners until the task is dropped.
-    pub(crate) async fn accept(self: Arc<Self>, listener: TcpListener) {
-        loop {
-            match listener.accept().await {
-                Ok((stream, _)) => {
-                    let links = Arc::clone(&self);
-                    tokio::spawn(async move {
-                        if links.soon_leads().await {
-                            links.greeted(stream).await;
-                        }
-                    });
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "the quorum port could not accept");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
-            }
+    /// Observers that lost the same leader do not all come back at the same moment.
+    async fn scatter(&self) {
+        let config = &self.members.config;
+        if self.members.votes(self.members.id) || !self.dialled.swap(true, Ordering::Relaxed) {
+            return;
         }
+        let longest = config.observer_reconnect_delay_ms + config.observer_election_delay_ms;
+        let pause = fastrand::u64(0..=u64::from(longest));
+        tokio::time::sleep(Duration::from_millis(pause)).await;
     }
 
     /// Only a leader has learners. One that ended its election a moment earlier than this server waits.
@@ -184,20 +188,18 @@ impl Links {
 
     /// The first packet says who it is.
     // spec: QP-ZAB-02, FT-QRM-02, FT-QRM-03
-    async fn greeted(self: Arc<Self>, mut stream: TcpStream) {
-        let first = match timeout(self.first_packet, self.first(&mut stream)).await {
-            Ok(Ok(first)) => first,
-            Ok(Err(error)) => return tracing::warn!(%error, "a learner was refused"),
-            Err(_) => return tracing::warn!("a learner said nothing in time"),
-        };
-        let (peer, bytes) = first;
+    pub(crate) async fn greeted(self: Arc<Self>, mut stream: TcpStream) -> Result<(), Refusal> {
+        if !self.soon_leads().await {
+            return Ok(());
+        }
+        let first = timeout(self.first_packet, self.first(&mut stream)).await;
+        let (peer, bytes) = first.map_err(|_| Refusal::Late)??;
         if self.members.get(peer).is_none() {
-            return tracing::warn!(peer, "a stranger on the quorum port was refused");
+            return Err(Refusal::Stranger(peer));
         }
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "quorum port");
-        }
+        members::tune(&stream, self.members.config.election_keep_alive);
         self.adopt(stream, ServerId(peer), bytes);
+        Ok(())
     }
 
     async fn first(&self, stream: &mut TcpStream) -> io::Result<(i64, Bytes)> {
@@ -227,6 +229,7 @@ impl Links {
     fn adopt(self: &Arc<Self>, stream: TcpStream, peer: ServerId, bytes: Bytes) -> LinkId {
         let id = LinkId(self.next.fetch_add(1, Ordering::Relaxed));
         let link = Arc::new(Link {
+            peer,
             queue: Mutex::new(Queue::default()),
             more: Notify::new(),
             tasks: Mutex::new(Vec::new()),
@@ -270,6 +273,10 @@ impl Links {
 
     /// Appends to the link.
     pub(crate) fn send(&self, id: LinkId, message: Message<Bytes>) {
+        if !self.may_synchronise(id, &message) {
+            tracing::warn!(link = ?id, "too many observers are being synchronised: one must try again");
+            return self.broken(id);
+        }
         let mut bytes = Vec::new();
         Packet::from_core(message, &self.members.text).encode(&mut bytes);
         self.append(id, Item::Bytes(bytes));
@@ -278,6 +285,15 @@ impl Links {
     /// Appends a snapshot stream.
     pub(crate) fn send_snapshot(&self, id: LinkId) {
         self.append(id, Item::Snapshot);
+    }
+
+    // spec: QP-SYN-08
+    fn may_synchronise(&self, id: LinkId, message: &Message<Bytes>) -> bool {
+        let Some(peer) = self.open().get(&id).map(|link| link.peer) else {
+            return true;
+        };
+        let votes = self.members.votes(peer.0);
+        self.syncs().admits(id, votes, message)
     }
 
     fn append(&self, id: LinkId, item: Item) {
@@ -312,6 +328,7 @@ impl Links {
     /// The core closes the link; nothing of it is reported any more.
     pub(crate) fn close(&self, id: LinkId) {
         if let Some(link) = self.open().remove(&id) {
+            self.syncs().end(id);
             link.end();
         }
     }
@@ -321,6 +338,7 @@ impl Links {
         let Some(link) = self.open().remove(&id) else {
             return;
         };
+        self.syncs().end(id);
         self.driver.push(Input::Disconnected { link: id });
         link.end();
     }
@@ -359,6 +377,10 @@ impl Links {
 
     fn open(&self) -> MutexGuard<'_, BTreeMap<LinkId, Arc<Link>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn syncs(&self) -> MutexGuard<'_, Syncs> {
+        self.syncs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn dialling(&self) -> MutexGuard<'_, Option<AbortHandle>> {

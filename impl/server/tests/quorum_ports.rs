@@ -1,0 +1,239 @@
+//! One server of three, and a test that plays the two others on the wire.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on fails"
+)]
+
+mod harness;
+
+use std::fs;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use harness::{PATIENCE, free_port};
+use zk_proto::quorum::{Hello, Notification, next_frame};
+
+/// Server 2 of 1, 2 and 3, all alone.
+struct Lonely {
+    folder: tempfile::TempDir,
+    election_port: u16,
+    quorum_port: u16,
+    /// Where server 1 is called.
+    first: TcpListener,
+    child: Child,
+}
+
+impl Lonely {
+    fn start() -> Self {
+        let (election_port, quorum_port) = (free_port(), free_port());
+        Self::start_on(election_port, quorum_port)
+    }
+
+    fn start_on(election_port: u16, quorum_port: u16) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let first = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let first_port = first.local_addr().unwrap().port();
+        let (nobody, no_one, none) = (free_port(), free_port(), free_port());
+        fs::write(folder.path().join("myid"), "2").unwrap();
+        fs::write(folder.path().join("initialize"), "").unwrap();
+        let text = format!(
+            "tickTime=500\ninitLimit=20\nsyncLimit=20\nclientPortAddress=127.0.0.1\nclientPort={}\n\
+             admin.enableServer=false\ndataDir={}\nserver.1=127.0.0.1:{none}:{first_port}\n\
+             server.2=127.0.0.1:{quorum_port}:{election_port}\nserver.3=127.0.0.1:{nobody}:{no_one}\n",
+            free_port(),
+            folder.path().display()
+        );
+        fs::write(folder.path().join("zoo.cfg"), text).unwrap();
+        let log = fs::File::create(folder.path().join("log")).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_vivarium"))
+            .arg("server")
+            .arg(folder.path().join("zoo.cfg"))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        Self {
+            folder,
+            election_port,
+            quorum_port,
+            first,
+            child,
+        }
+    }
+
+    /// A connection, once the port is open.
+    fn connect(&self, port: u16) -> TcpStream {
+        let limit = Instant::now() + PATIENCE;
+        loop {
+            match TcpStream::connect(("127.0.0.1", port)) {
+                Ok(stream) => {
+                    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+                    return stream;
+                }
+                Err(error) => assert!(
+                    Instant::now() < limit && !self.log().contains("ERROR"),
+                    "{error}\n{}",
+                    self.log()
+                ),
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// A call at the election port by a server of that id.
+    fn call_as(&self, sid: i64) -> TcpStream {
+        let mut stream = self.connect(self.election_port);
+        let mut hello = Vec::new();
+        Hello::V1 {
+            sid,
+            address: "127.0.0.1:1".into(),
+        }
+        .encode(&mut hello);
+        stream.write_all(&hello).unwrap();
+        stream
+    }
+
+    /// A call by the server to server 1, and the id it greets with.
+    fn called(&self) -> (TcpStream, i64) {
+        let (mut stream, _) = self.first.accept().unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut bytes = Vec::new();
+        loop {
+            if let Some((hello, used)) = Hello::decode(&bytes).unwrap() {
+                assert_eq!(used, bytes.len());
+                return (stream, hello.sid());
+            }
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            bytes.push(byte[0]);
+        }
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap()
+    }
+
+    fn wait_for_log(&self, part: &str) {
+        let limit = Instant::now() + PATIENCE;
+        while !self.log().contains(part) {
+            assert!(Instant::now() < limit, "no {part:?} in\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Lonely {
+    fn drop(&mut self) {
+        let _gone = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+/// The next vote that comes.
+fn vote(stream: &mut TcpStream) -> Notification {
+    let mut bytes = Vec::new();
+    loop {
+        if let Some((payload, used)) = next_frame(&bytes).unwrap() {
+            let notification = Notification::decode(payload).unwrap();
+            assert_eq!(used, bytes.len(), "bytes were read one by one");
+            return notification;
+        }
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        bytes.push(byte[0]);
+    }
+}
+
+/// Reads to the end that the server makes.
+fn ended(mut stream: TcpStream) {
+    let mut rest = Vec::new();
+    match stream.read_to_end(&mut rest) {
+        Ok(_) => {}
+        Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
+        Err(error) => panic!("the connection was left open: {error}"),
+    }
+}
+
+// spec: QP-CNX-05, QP-CNX-06
+#[test]
+fn the_larger_id_opens_the_connection() {
+    let server = Lonely::start();
+    // Its own call to server 1 comes first or answers ours; ours ends in either case.
+    ended(server.call_as(1));
+    let (mut kept, sid) = server.called();
+    assert_eq!(sid, 2);
+    assert_eq!(vote(&mut kept).leader, 2);
+    // The larger id's own connection is kept.
+    let mut third = server.call_as(3);
+    assert_eq!(vote(&mut third).leader, 2);
+    // A newer one takes its place.
+    let mut newer = server.call_as(3);
+    assert_eq!(vote(&mut newer).leader, 2);
+    ended(third);
+}
+
+// spec: QP-CNX-08, QP-CNX-09, QP-CNX-11
+#[test]
+fn the_newest_vote_alone_waits_and_is_sent_again_on_a_new_connection() {
+    let server = Lonely::start();
+    let mut third = server.call_as(3);
+    let first = vote(&mut third);
+    drop(third);
+    // It notifies again and again while nobody is there: what waits is one message.
+    let mut again = server.call_as(3);
+    assert_eq!(vote(&mut again), first);
+    // A round of ours that is ahead is answered at once, by a vote in that round and not an older one.
+    let ahead = Notification {
+        round: first.round + 5,
+        ..first.clone()
+    };
+    let mut frame = Vec::new();
+    ahead.encode_frame(&mut frame);
+    again.write_all(&frame).unwrap();
+    let mut heard = (0..100).map(|_| vote(&mut again));
+    assert!(heard.any(|vote| vote.round == first.round + 5));
+    drop(again);
+    let mut last = server.call_as(3);
+    assert_eq!(vote(&mut last).round, first.round + 5);
+}
+
+// spec: QP-CNX-13, FT-QRM-02, FT-QRM-03, FT-QRM-10
+#[test]
+fn strangers_and_silent_callers_keep_nobody_out() {
+    let server = Lonely::start();
+    ended(server.call_as(7));
+    server.wait_for_log("server 7 is not a member");
+    // An announced greeting of 2 GiB: refused before anything is stored.
+    let mut giant = server.connect(server.election_port);
+    giant.write_all(&(-65536_i64).to_be_bytes()).unwrap();
+    giant.write_all(&3_i64.to_be_bytes()).unwrap();
+    giant.write_all(&i32::MAX.to_be_bytes()).unwrap();
+    ended(giant);
+    let mut silent: Vec<_> = (0..400)
+        .map(|_| server.connect(server.election_port))
+        .collect();
+    let mut member = server.call_as(3);
+    assert_eq!(vote(&mut member).leader, 2);
+    // The oldest made room.
+    ended(silent.remove(0));
+    // The other port: what is no learner's first packet, and a packet without end.
+    let mut garbage = server.connect(server.quorum_port);
+    garbage.write_all(&[0x55; 2048]).unwrap();
+    ended(garbage);
+}
+
+// spec: QP-CNX-12
+#[test]
+fn a_taken_election_port_is_tried_again() {
+    let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let server = Lonely::start_on(taken.local_addr().unwrap().port(), free_port());
+    server.wait_for_log("trying again");
+    drop(taken);
+    let mut third = server.call_as(3);
+    assert_eq!(vote(&mut third).leader, 2);
+}
