@@ -16,6 +16,10 @@ ensemble *args:
 model-quick:
     cargo test -p zab-checker --locked
 
+# The searches too long for every push, all mutants in full, and the results table of model/README.md. Hours.
+deep *names:
+    bash model/deep.sh {{names}}
+
 # One seed of the simulator.
 sim seed:
     cargo run --release --locked -p zk-sim -- replay {{seed}}

@@ -1,10 +1,11 @@
-//! Named configurations, mutants, and the step from a [`Setup`] to a model.
+//! Mutants, and the step from a [`Setup`] to a model.
 
 use zab::Production;
 
 use crate::clients::{self, Clients, Scripts};
 use crate::ensemble::{Ensemble, FLAWS, Flaw, Mutant};
 use crate::run::Subject;
+use crate::runs::clients as clients_setup;
 use crate::setup::{Bounds, Granularity, Setup};
 
 /// Something that is done with a model of whatever kind.
@@ -56,66 +57,6 @@ fn client_model(setup: &Setup) -> anyhow::Result<Clients> {
     Ok(model.flawed(*flaw, property))
 }
 
-/// A configuration that `check` knows by name.
-pub struct Named {
-    pub name: &'static str,
-    pub setup: Setup,
-    pub about: &'static str,
-}
-
-/// All named configurations.
-pub fn named() -> Vec<Named> {
-    let deep = Setup {
-        all_scripts: true,
-        ..gc()
-    };
-    vec![
-        Named {
-            name: "G1",
-            setup: Setup::new(Granularity::G1, Bounds::new(2, 1, 1, 1)),
-            about: "oracle election, the rest real",
-        },
-        Named {
-            name: "G0",
-            setup: Setup::new(Granularity::G0, Bounds::new(2, 1, 1, 1)),
-            about: "election and discovery in one step",
-        },
-        Named {
-            name: "G2",
-            setup: Setup {
-                half_open: false,
-                ..Setup::new(Granularity::G2, Bounds::new(0, 0, 1, 0))
-            },
-            about: "votes alone; what follows an election is one step",
-        },
-        Named {
-            name: "G3",
-            setup: Setup {
-                timeouts: 4,
-                ..Setup::new(Granularity::G3, Bounds::new(0, 20, 5, 5))
-            },
-            about: "everything real; for simulation",
-        },
-        Named {
-            name: "GC",
-            setup: gc(),
-            about: "clients: sessions, sync, watches, retries; scripts that meet pairwise",
-        },
-        Named {
-            name: "GC-all",
-            setup: deep,
-            about: "clients: every pair of scripts of two operations",
-        },
-    ]
-}
-
-fn gc() -> Setup {
-    Setup {
-        servers: 2,
-        ..Setup::new(Granularity::GC, Bounds::new(0, 2, 1, 1))
-    }
-}
-
 /// A mutant with the bound that finds it.
 pub struct Mutated {
     pub id: &'static str,
@@ -128,7 +69,7 @@ pub struct Mutated {
 pub fn mutants() -> Vec<Mutated> {
     let of_clients = clients::MUTANTS
         .iter()
-        .map(|(id, _, property, about)| (*id, *property, *about, gc()));
+        .map(|(id, _, property, about)| (*id, *property, *about, clients_setup()));
     let of_core = FLAWS
         .iter()
         .filter_map(|(id, _, property, about)| Some((*id, *property, *about, bound_of(id)?)));

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
+use crate::run::MemoryLimit;
+use crate::runs::Tier;
 use crate::setup::Bounds;
 
 mod check;
@@ -13,6 +15,7 @@ mod mutants;
 mod progress;
 mod replay;
 mod simulate;
+mod table;
 
 /// Explores the ZAB core exhaustively and proves that the exploration would notice a bug.
 #[derive(Debug, Parser)]
@@ -25,7 +28,11 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Names the configurations, mutants and properties.
-    List,
+    List {
+        /// Only the names of the configurations that are run then, one a line.
+        #[arg(long)]
+        tier: Option<Tier>,
+    },
     /// Explores a configuration completely, or says where it was cut.
     Check {
         name: String,
@@ -47,12 +54,28 @@ enum Command {
         /// Give up after so many generated states.
         #[arg(long)]
         states: Option<usize>,
+        /// Give up when the process has so many MiB.
+        #[arg(long)]
+        memory: Option<u64>,
         /// Without symmetry reduction.
         #[arg(long)]
         no_symmetry: bool,
         /// Where to write a counterexample.
         #[arg(long)]
         out: Option<PathBuf>,
+        /// Store what the run found in this folder, for `table`.
+        #[arg(long)]
+        store: Option<PathBuf>,
+        /// What names the sources, for the record.
+        #[arg(long)]
+        source: Option<String>,
+    },
+    /// Makes the results table of stored runs.
+    Table {
+        folder: PathBuf,
+        /// Put it between the markers of this page instead of printing it.
+        #[arg(long)]
+        write: Option<PathBuf>,
     },
     /// Searches each mutant until a violation of its property; fails when one survives.
     Mutants {
@@ -94,7 +117,8 @@ type Verdict = anyhow::Result<bool>;
 /// Runs the command line; the answer decides the exit status.
 pub fn run() -> Verdict {
     match Cli::parse().command {
-        Command::List => list(),
+        Command::List { tier: None } => list(),
+        Command::List { tier: Some(tier) } => names(tier),
         Command::Check {
             name,
             bounds,
@@ -104,8 +128,11 @@ pub fn run() -> Verdict {
             threads,
             seconds,
             states,
+            memory,
             no_symmetry,
             out,
+            store,
+            source,
         } => {
             let mut setup = check::setup_of(&name)?;
             setup.bounds = bounds.unwrap_or(setup.bounds);
@@ -118,9 +145,20 @@ pub fn run() -> Verdict {
                 states: states.unwrap_or(usize::MAX),
                 threads,
                 symmetry: !no_symmetry,
+                memory: memory.map(|mib| MemoryLimit {
+                    mib,
+                    used_mib: progress::memory_mb,
+                }),
             };
-            check::check(&name, setup, &limits, json, out.as_deref())
+            let output = check::Output {
+                json,
+                out: out.as_deref(),
+                store: store.as_deref(),
+                source: source.as_deref(),
+            };
+            check::check(&name, setup, &limits, output)
         }
+        Command::Table { folder, write } => table::table(&folder, write.as_deref()),
         Command::Mutants {
             ids,
             json,
@@ -141,7 +179,7 @@ pub fn run() -> Verdict {
 
 fn list() -> Verdict {
     println!("Configurations:");
-    for named in crate::catalogue::named() {
+    for named in crate::runs::named() {
         println!(
             "  {:<12} {} [{}]",
             named.name, named.about, named.setup.bounds
@@ -157,6 +195,13 @@ fn list() -> Verdict {
     println!("Properties:");
     for (id, statement) in properties() {
         println!("  {id:<4} {statement}");
+    }
+    Ok(true)
+}
+
+fn names(tier: Tier) -> Verdict {
+    for named in crate::runs::named().iter().filter(|it| it.tier == tier) {
+        println!("{}", named.name);
     }
     Ok(true)
 }

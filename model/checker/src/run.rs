@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use stateright::{Checker, HasDiscoveries, Model, Path, Property};
 use zab_properties::IdSet;
 
@@ -59,6 +59,20 @@ pub struct Limits {
     pub states: usize,
     pub threads: usize,
     pub symmetry: bool,
+    pub memory: Option<MemoryLimit>,
+}
+
+/// How much memory the process may have. Measuring is the caller's, since nothing here does I/O.
+#[derive(Clone, Copy, Debug)]
+pub struct MemoryLimit {
+    pub mib: u64,
+    pub used_mib: fn() -> Option<u64>,
+}
+
+impl MemoryLimit {
+    fn is_hit(&self) -> bool {
+        (self.used_mib)().is_some_and(|used| used >= self.mib)
+    }
 }
 
 impl Default for Limits {
@@ -68,12 +82,27 @@ impl Default for Limits {
             states: usize::MAX,
             threads: 1,
             symmetry: true,
+            memory: None,
+        }
+    }
+}
+
+impl Limits {
+    fn hit(&self, elapsed: Duration, states: usize) -> Extent {
+        if elapsed >= self.time {
+            Extent::CutByTime
+        } else if states >= self.states {
+            Extent::CutByStates
+        } else if self.memory.is_some_and(|it| it.is_hit()) {
+            Extent::CutByMemory
+        } else {
+            Extent::Complete
         }
     }
 }
 
 /// Whether the search saw everything within the bounds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Extent {
     Complete,
@@ -81,6 +110,7 @@ pub enum Extent {
     Stopped,
     CutByTime,
     CutByStates,
+    CutByMemory,
 }
 
 /// A path to a state that violates properties.
@@ -217,10 +247,8 @@ fn conclude<S: Subject>(
     let begin = Instant::now();
     let mut extent = Extent::Complete;
     while !checker.is_done() {
-        if begin.elapsed() >= limits.time {
-            extent = Extent::CutByTime;
-        } else if checker.state_count() >= limits.states {
-            extent = Extent::CutByStates;
+        if extent == Extent::Complete {
+            extent = limits.hit(begin.elapsed(), checker.state_count());
         }
         leash
             .pulled

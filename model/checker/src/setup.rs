@@ -123,6 +123,18 @@ impl Setup {
         }
     }
 
+    pub fn disk_name(&self) -> &'static str {
+        if self.queued_disk { "queued" } else { "atomic" }
+    }
+
+    pub fn links_name(&self) -> &'static str {
+        if self.half_open {
+            "half-open"
+        } else {
+            "closed at once"
+        }
+    }
+
     /// The same with a mutant, judged by the property that it must violate.
     #[must_use]
     pub fn mutated(mut self, mutant: &str, property: &str) -> Self {

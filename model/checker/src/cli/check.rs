@@ -4,17 +4,17 @@ use std::path::Path;
 
 use anyhow::Context;
 use serde_json::json;
-use zab_properties::IdSet;
 use zab_properties::sometimes::Situation;
 
 use super::{Verdict, progress};
 use crate::catalogue::{self, Job};
 use crate::counterexample::Counterexample;
+use crate::results::{Record, ids};
 use crate::run::{Limits, Outcome, Subject, Violation, search, shrink};
 use crate::setup::Setup;
 
 pub(super) fn setup_of(name: &str) -> anyhow::Result<Setup> {
-    let named = catalogue::named()
+    let named = crate::runs::named()
         .into_iter()
         .find(|it| it.name.eq_ignore_ascii_case(name));
     named
@@ -22,19 +22,23 @@ pub(super) fn setup_of(name: &str) -> anyhow::Result<Setup> {
         .with_context(|| format!("{name}: no such configuration; see `zab-checker list`"))
 }
 
-pub(super) fn check(
-    name: &str,
-    setup: Setup,
-    limits: &Limits,
-    json: bool,
-    out: Option<&Path>,
-) -> Verdict {
+/// Where the findings go.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Output<'a> {
+    pub(super) json: bool,
+    /// A file for the counterexample.
+    pub(super) out: Option<&'a Path>,
+    /// A folder for the record of the run.
+    pub(super) store: Option<&'a Path>,
+    pub(super) source: Option<&'a str>,
+}
+
+pub(super) fn check(name: &str, setup: Setup, limits: &Limits, output: Output<'_>) -> Verdict {
     let job = Check {
         name,
         setup: &setup,
         limits,
-        json,
-        out,
+        output,
     };
     catalogue::with(&setup, job)?
 }
@@ -43,8 +47,7 @@ struct Check<'a> {
     name: &'a str,
     setup: &'a Setup,
     limits: &'a Limits,
-    json: bool,
-    out: Option<&'a Path>,
+    output: Output<'a>,
 }
 
 impl Job for Check<'_> {
@@ -63,14 +66,19 @@ impl Job for Check<'_> {
             .as_ref()
             .map(|it| Counterexample::new(self.setup.clone(), it))
             .transpose()?;
-        if let (Some(path), Some(stored)) = (self.out, &stored) {
+        let output = self.output;
+        if let (Some(path), Some(stored)) = (output.out, &stored) {
             std::fs::write(path, serde_json::to_string_pretty(stored)?)?;
         }
-        if self.json {
-            println!(
-                "{}",
-                serde_json::to_string(&as_json(self.name, self.setup, &outcome, stored.as_ref()))?
-            );
+        let record = Record::new(self.name, self.setup, &outcome, output.source);
+        if let Some(folder) = output.store {
+            let path = folder.join(format!("{}.json", self.name));
+            std::fs::write(path, serde_json::to_string_pretty(&record)? + "\n")?;
+        }
+        if output.json {
+            let mut found = serde_json::to_value(&record)?;
+            found["counterexample"] = json!(stored);
+            println!("{found}");
         } else {
             print_outcome(self.name, self.setup, &outcome);
             if let Some(found) = &outcome.violation {
@@ -81,35 +89,6 @@ impl Job for Check<'_> {
     }
 }
 
-fn as_json<A>(
-    name: &str,
-    setup: &Setup,
-    outcome: &Outcome<A>,
-    counterexample: Option<&Counterexample>,
-) -> serde_json::Value {
-    json!({
-        "name": name,
-        "setup": setup,
-        "extent": outcome.extent,
-        "verified": outcome.is_verified(),
-        "unique": outcome.unique,
-        "generated": outcome.generated,
-        "depth": outcome.depth,
-        "seconds": outcome.seconds,
-        "states_per_second": outcome.unique as f64 / outcome.seconds.max(0.001),
-        "peak_memory_mb": outcome.peak_memory_mb,
-        "collision_probability": outcome.collision_probability(),
-        "reached": ids(outcome.reached),
-        "missing": ids(outcome.missing),
-        "violated": outcome.violation.as_ref().map(|it| &it.properties),
-        "counterexample": counterexample,
-    })
-}
-
-fn ids(set: IdSet) -> Vec<String> {
-    set.iter().map(|number| format!("R{number}")).collect()
-}
-
 fn print_outcome<A>(name: &str, setup: &Setup, outcome: &Outcome<A>) {
     println!(
         "{name}: {:?}, {} servers, bounds {} (elections,txns,crashes,breaks), timeouts {}, wipes {}",
@@ -117,16 +96,8 @@ fn print_outcome<A>(name: &str, setup: &Setup, outcome: &Outcome<A>) {
     );
     println!(
         "  disk {}, links {}, oracle {}, window {}, mutant {}",
-        if setup.queued_disk {
-            "queued"
-        } else {
-            "atomic"
-        },
-        if setup.half_open {
-            "half-open"
-        } else {
-            "closed at once"
-        },
+        setup.disk_name(),
+        setup.links_name(),
         if setup.any_leader { "any" } else { "best" },
         setup.window,
         setup.mutant.as_deref().unwrap_or("none"),

@@ -21,8 +21,17 @@ pub(super) fn show(bar: &ProgressBar, unique: usize, depth: usize) {
 
 /// The largest memory that this process has had, in MiB, where the system tells.
 pub(super) fn peak_memory_mb() -> Option<u64> {
+    status("VmHWM:")
+}
+
+/// The memory that this process has, in MiB, where the system tells.
+pub(super) fn memory_mb() -> Option<u64> {
+    status("VmRSS:")
+}
+
+fn status(field: &str) -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    let line = status.lines().find(|line| line.starts_with(field))?;
     let kilobytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
     Some(kilobytes / 1024)
 }

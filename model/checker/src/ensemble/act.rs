@@ -842,6 +842,8 @@ impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
                 SyncMode::Snap(_) => self.model.mark(Situation::Snap),
             },
             Report::MoreRecent { .. } => self.model.mark(Situation::LeaderYields),
+            // Who promised a later epoch says so in FOLLOWERINFO, so the leader refuses for it (spec: QP-ZAB-05).
+            Report::LaterPromise { .. } => self.model.mark(Situation::LowerEpochRefused),
             Report::Electing { .. } => self.note_election(server),
             Report::Leading
             | Report::Following { .. }
@@ -851,7 +853,6 @@ impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
             | Report::QuorumLost
             | Report::CounterExhausted
             | Report::FirstStart
-            | Report::LaterPromise { .. }
             | Report::TooSlow
             | Report::Ignored { .. } => {}
         }
