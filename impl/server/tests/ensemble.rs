@@ -10,161 +10,10 @@ mod harness;
 
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
-use harness::{PATIENCE, four_letters, free_port};
-use zk_client::{Acl, Client, CreateMode, Options};
-
-struct Member {
-    folder: std::path::PathBuf,
-    port: u16,
-    child: Option<Child>,
-}
-
-struct Ensemble {
-    members: Vec<Member>,
-}
-
-impl Ensemble {
-    /// `more`: lines of each zoo.cfg.
-    fn start(folder: &Path, voters: usize, observers: usize, more: &str) -> Self {
-        let count = voters + observers;
-        let lines: String = (1..=count)
-            .map(|id| {
-                let role = if id > voters { ":observer" } else { "" };
-                format!(
-                    "server.{id}=127.0.0.1:{}:{}{role}\n",
-                    free_port(),
-                    free_port()
-                )
-            })
-            .collect();
-        let members = (1..=count)
-            .map(|id| {
-                let (folder, port) = (folder.join(id.to_string()), free_port());
-                fs::create_dir_all(&folder).unwrap();
-                fs::write(folder.join("myid"), id.to_string()).unwrap();
-                fs::write(folder.join("initialize"), "").unwrap();
-                let text = format!(
-                    "tickTime=500\ninitLimit=20\nsyncLimit=10\nmaxClientCnxns=0\nclientPortAddress=127.0.0.1\n\
-                     4lw.commands.whitelist=*\nadmin.enableServer=false\ndataDir={}\nclientPort={port}\n{lines}{more}",
-                    folder.display()
-                );
-                fs::write(folder.join("zoo.cfg"), text).unwrap();
-                Member { folder, port, child: None }
-            })
-            .collect();
-        let mut ensemble = Self { members };
-        for id in 1..=count {
-            ensemble.launch(id);
-        }
-        ensemble.wait("all serve", |modes| modes.iter().all(|mode| mode != "none"));
-        ensemble
-    }
-
-    fn launch(&mut self, id: usize) {
-        let member = &mut self.members[id - 1];
-        let log = fs::File::options()
-            .create(true)
-            .append(true)
-            .open(member.folder.join("log"))
-            .unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_vivarium"))
-            .arg("server")
-            .arg(member.folder.join("zoo.cfg"))
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn();
-        member.child = Some(child.unwrap());
-    }
-
-    fn kill_9(&mut self, id: usize) {
-        let mut child = self.members[id - 1].child.take().unwrap();
-        child.kill().unwrap();
-        child.wait().unwrap();
-    }
-
-    fn mode(&self, id: usize) -> String {
-        let answer = four_letters(self.members[id - 1].port, "srvr");
-        let mode = answer.lines().find_map(|line| line.strip_prefix("Mode: "));
-        mode.unwrap_or("none").to_owned()
-    }
-
-    fn wait(&self, what: &str, condition: impl Fn(&[String]) -> bool) {
-        let limit = Instant::now() + PATIENCE;
-        loop {
-            let modes: Vec<_> = (1..=self.members.len()).map(|id| self.mode(id)).collect();
-            if condition(&modes) {
-                return;
-            }
-            assert!(Instant::now() < limit, "{what}: {modes:?}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    fn leader(&self) -> usize {
-        self.wait("a leader", |modes| {
-            modes.iter().any(|mode| mode == "leader")
-        });
-        (1..=self.members.len())
-            .find(|id| self.mode(*id) == "leader")
-            .unwrap()
-    }
-
-    fn addresses(&self) -> String {
-        let all: Vec<_> = self
-            .members
-            .iter()
-            .map(|member| format!("127.0.0.1:{}", member.port))
-            .collect();
-        all.join(",")
-    }
-
-    fn address(&self, id: usize) -> String {
-        format!("127.0.0.1:{}", self.members[id - 1].port)
-    }
-}
-
-impl Drop for Ensemble {
-    fn drop(&mut self) {
-        for child in self
-            .members
-            .iter_mut()
-            .filter_map(|member| member.child.as_mut())
-        {
-            let _gone = child.kill();
-            let _reaped = child.wait();
-        }
-    }
-}
-
-async fn connect(addresses: &str) -> Client {
-    let options = Options::new(addresses)
-        .unwrap()
-        .session_timeout(Duration::from_secs(10));
-    Client::with_options(options).await.unwrap()
-}
-
-/// Again and again until it is acknowledged.
-async fn put(client: &Client, path: &str, mode: CreateMode) {
-    let limit = Instant::now() + PATIENCE;
-    loop {
-        match client.create(path, b"x", &[Acl::open()], mode).await {
-            Ok(_) => return,
-            // An attempt whose connection was lost may have been done.
-            Err(zk_client::Error::Server(zk_client::ErrorCode::NodeExists)) => return,
-            Err(error) => assert!(Instant::now() < limit, "{path}: {error}"),
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
-
-async fn holds(client: &Client, path: &str) -> bool {
-    client.sync("/").await.unwrap();
-    client.exists(path).await.unwrap().is_some()
-}
+use harness::ensemble::{Ensemble, connect, holds, put};
+use zk_client::CreateMode;
 
 // spec: P-DUR, P-LIVE, INV-11, INV-14, FT-PROC-01, FT-PROC-02, QP-SYN-06
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -181,10 +30,7 @@ async fn acknowledged_writes_and_sessions_survive_leaders_that_die() {
             put(&client, &format!("/n{written}"), CreateMode::Persistent).await;
             written += 1;
         }
-        ensemble.launch(leader);
-        ensemble.wait("the dead one is back", |modes| {
-            modes.iter().all(|mode| mode != "none")
-        });
+        ensemble.launch_all();
     }
     for id in 1..=3 {
         let one = connect(&ensemble.address(id)).await;
@@ -231,16 +77,13 @@ async fn a_damaged_server_refuses_and_comes_back_repaired() {
     }
     let leader = ensemble.leader();
     let victim = (1..=3).find(|id| *id != leader).unwrap();
-    ensemble.wait("all follow", |modes| {
-        modes.iter().all(|mode| mode != "none")
-    });
+    ensemble.wait_for_all();
     ensemble.kill_9(victim);
-    let folder = ensemble.members[victim - 1].folder.clone();
+    let folder = ensemble.folder(victim).to_owned();
     let log = damage_log(&folder);
     let bytes = fs::read(&log).unwrap();
     ensemble.launch(victim);
-    let mut child = ensemble.members[victim - 1].child.take().unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(3));
+    assert_eq!(ensemble.process(victim).wait().unwrap().code(), Some(3));
     assert!(
         fs::read(&log).unwrap() == bytes,
         "the refusal changed the log"
@@ -253,10 +96,7 @@ async fn a_damaged_server_refuses_and_comes_back_repaired() {
         .output()
         .unwrap();
     assert!(repaired.status.success(), "{repaired:?}");
-    ensemble.launch(victim);
-    ensemble.wait("it is back", |modes| {
-        modes.iter().all(|mode| mode != "none")
-    });
+    ensemble.launch_all();
     let one = connect(&ensemble.address(victim)).await;
     for n in 0..20 {
         assert!(holds(&one, &format!("/n{n}")).await, "/n{n}");

@@ -11,8 +11,8 @@ mod harness;
 use std::path::Path;
 use std::process::Command;
 
-use harness::scripted::run_scripted;
-use harness::{Server, apache, client_file, run};
+use harness::scripted::{compiled, run_scripted};
+use harness::{Server, apache, client_file};
 
 async fn against_ours(folder: &Path, command: Command) {
     let server = Server::vivarium(folder);
@@ -42,14 +42,6 @@ async fn java_3_8() {
 #[tokio::test]
 async fn c() {
     let folder = tempfile::tempdir().unwrap();
-    let program = folder.path().join("session");
-    let mut compile = Command::new("cc");
-    compile
-        .args(["-Wall", "-Werror", "-DTHREADED", "-o"])
-        .arg(&program);
-    compile
-        .arg(client_file("session.c"))
-        .args(["-lzookeeper_mt", "-lpthread"]);
-    run(&mut compile);
+    let program = compiled(folder.path());
     against_ours(folder.path(), Command::new(program)).await;
 }

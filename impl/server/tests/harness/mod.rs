@@ -5,6 +5,7 @@
 // Each test file uses its own part of this.
 #![allow(dead_code)]
 
+pub(crate) mod ensemble;
 pub(crate) mod proxy;
 pub(crate) mod scripted;
 

@@ -1,11 +1,12 @@
 //! Client programs that say when their way to the server shall be cut.
 
 use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use super::proxy::Proxy;
-use super::{PATIENCE, wait};
+use super::{PATIENCE, client_file, run, wait};
 
 /// Runs a program with two addresses of a server, the first through a proxy. A line `!close`
 /// or `!open` of its output is an order to the proxy; its last line must be `ok`.
@@ -34,4 +35,18 @@ pub(crate) async fn run_scripted(mut command: Command, address: String) {
         status.success() && said.last().is_some_and(|line| line == "ok"),
         "{shown}: {status}\n{said:#?}"
     );
+}
+
+/// The C client's session, compiled into `folder`.
+pub(crate) fn compiled(folder: &Path) -> PathBuf {
+    let program = folder.join("session");
+    let mut compile = Command::new("cc");
+    compile
+        .args(["-Wall", "-Werror", "-DTHREADED", "-o"])
+        .arg(&program);
+    compile
+        .arg(client_file("session.c"))
+        .args(["-lzookeeper_mt", "-lpthread"]);
+    run(&mut compile);
+    program
 }

@@ -1,0 +1,246 @@
+//! Several servers as processes of their own, that can be killed, frozen and started again.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::{PATIENCE, four_letters, free_port, signal};
+use zk_client::{Acl, Client, CreateMode, Error, ErrorCode, Options};
+
+/// Short ticks, but a second and a half of patience: a loaded machine stalls that long only rarely.
+pub(crate) const TICK: Duration = Duration::from_millis(300);
+const SHORT_TICKS: &str = "tickTime=300\ninitLimit=30\nsyncLimit=5\nmaxSessionTimeout=60000\n";
+
+struct Member {
+    folder: PathBuf,
+    port: u16,
+    child: Option<Child>,
+}
+
+/// Servers 1, 2, ..., the observers last.
+pub(crate) struct Ensemble {
+    members: Vec<Member>,
+    voters: usize,
+}
+
+impl Ensemble {
+    /// `more`: lines of each zoo.cfg. Returns when all serve.
+    pub(crate) fn start(folder: &Path, voters: usize, observers: usize, more: &str) -> Self {
+        Self::with_ticks(folder, (voters, observers), SHORT_TICKS, more)
+    }
+
+    pub(crate) fn with_ticks(
+        folder: &Path,
+        (voters, observers): (usize, usize),
+        ticks: &str,
+        more: &str,
+    ) -> Self {
+        let count = voters + observers;
+        let lines: String = (1..=count)
+            .map(|id| {
+                let role = if id > voters { ":observer" } else { "" };
+                format!(
+                    "server.{id}=127.0.0.1:{}:{}{role}\n",
+                    free_port(),
+                    free_port()
+                )
+            })
+            .collect();
+        let members = (1..=count)
+            .map(|id| {
+                let (folder, port) = (folder.join(id.to_string()), free_port());
+                fs::create_dir_all(&folder).unwrap();
+                fs::write(folder.join("myid"), id.to_string()).unwrap();
+                fs::write(folder.join("initialize"), "").unwrap();
+                let text = format!(
+                    "{ticks}maxClientCnxns=0\nclientPortAddress=127.0.0.1\n4lw.commands.whitelist=*\n\
+                     extendedTypesEnabled=true\nadmin.enableServer=false\ndataDir={}\nclientPort={port}\n{lines}{more}",
+                    folder.display()
+                );
+                fs::write(folder.join("zoo.cfg"), text).unwrap();
+                Member { folder, port, child: None }
+            })
+            .collect();
+        let mut ensemble = Self { members, voters };
+        for id in 1..=count {
+            ensemble.launch(id);
+        }
+        ensemble.wait_for_all();
+        ensemble
+    }
+
+    pub(crate) fn launch(&mut self, id: usize) {
+        let member = &mut self.members[id - 1];
+        let log = fs::File::options()
+            .create(true)
+            .append(true)
+            .open(member.folder.join("log"))
+            .unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_vivarium"))
+            .arg("server")
+            .arg(member.folder.join("zoo.cfg"))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn();
+        member.child = Some(child.unwrap());
+    }
+
+    pub(crate) fn kill_9(&mut self, id: usize) {
+        let mut child = self.process(id);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// Starts all that were killed; returns when all serve.
+    pub(crate) fn launch_all(&mut self) {
+        for id in 1..=self.members.len() {
+            if self.members[id - 1].child.is_none() {
+                self.launch(id);
+            }
+        }
+        self.wait_for_all();
+    }
+
+    /// Takes a server's process out of this one's care.
+    pub(crate) fn process(&mut self, id: usize) -> Child {
+        self.members[id - 1].child.take().unwrap()
+    }
+
+    pub(crate) fn freeze(&self, id: usize) {
+        signal(self.pid(id), "STOP");
+    }
+
+    pub(crate) fn thaw(&self, id: usize) {
+        signal(self.pid(id), "CONT");
+    }
+
+    pub(crate) fn pid(&self, id: usize) -> u32 {
+        self.members[id - 1].child.as_ref().unwrap().id()
+    }
+
+    /// The folder of a server's zoo.cfg, data and log.
+    pub(crate) fn folder(&self, id: usize) -> &Path {
+        &self.members[id - 1].folder
+    }
+
+    pub(crate) fn log(&self, id: usize) -> String {
+        fs::read_to_string(self.folder(id).join("log")).unwrap()
+    }
+
+    pub(crate) fn word(&self, id: usize, word: &str) -> String {
+        let member = &self.members[id - 1];
+        if member.child.is_none() {
+            return String::new();
+        }
+        four_letters(member.port, word)
+    }
+
+    pub(crate) fn mode(&self, id: usize) -> String {
+        let answer = self.word(id, "srvr");
+        let mode = answer.lines().find_map(|line| line.strip_prefix("Mode: "));
+        mode.unwrap_or("none").to_owned()
+    }
+
+    pub(crate) fn wait(&self, what: &str, condition: impl Fn(&[String]) -> bool) {
+        let limit = Instant::now() + PATIENCE;
+        loop {
+            let modes: Vec<_> = (1..=self.members.len()).map(|id| self.mode(id)).collect();
+            if condition(&modes) {
+                return;
+            }
+            assert!(Instant::now() < limit, "{what}: {modes:?}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    pub(crate) fn wait_for_all(&self) {
+        self.wait("all serve", |modes| modes.iter().all(|mode| mode != "none"));
+    }
+
+    /// Waits for one leader.
+    pub(crate) fn leader(&self) -> usize {
+        let limit = Instant::now() + PATIENCE;
+        loop {
+            let leads = |id: &usize| self.mode(*id) == "leader";
+            if let Some(leader) = (1..=self.voters).find(leads) {
+                return leader;
+            }
+            assert!(Instant::now() < limit, "no leader");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// The server that holds a session's connection.
+    pub(crate) fn server_of(&self, session: i64) -> usize {
+        let sid = format!("sid=0x{session:x},");
+        let limit = Instant::now() + PATIENCE;
+        loop {
+            let holds = |id: &usize| self.word(*id, "cons").contains(&sid);
+            if let Some(server) = (1..=self.members.len()).find(holds) {
+                return server;
+            }
+            assert!(Instant::now() < limit, "session {sid} is nowhere");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    pub(crate) fn addresses(&self) -> String {
+        let all = (1..=self.members.len()).map(|id| self.address(id));
+        all.collect::<Vec<_>>().join(",")
+    }
+
+    pub(crate) fn address(&self, id: usize) -> String {
+        format!("127.0.0.1:{}", self.members[id - 1].port)
+    }
+}
+
+impl Drop for Ensemble {
+    fn drop(&mut self) {
+        let members = self.members.iter_mut();
+        for child in members.filter_map(|member| member.child.as_mut()) {
+            let _gone = child.kill();
+            let _reaped = child.wait();
+        }
+    }
+}
+
+pub(crate) async fn connect(addresses: &str) -> Client {
+    connect_for(addresses, Duration::from_secs(10)).await
+}
+
+pub(crate) async fn connect_for(addresses: &str, session_timeout: Duration) -> Client {
+    let options = Options::new(addresses).unwrap();
+    let options = options.session_timeout(session_timeout);
+    Client::with_options(options).await.unwrap()
+}
+
+/// Again and again until it is acknowledged.
+pub(crate) async fn put(client: &Client, path: &str, mode: CreateMode) {
+    let limit = Instant::now() + PATIENCE;
+    loop {
+        match client.create(path, b"x", &[Acl::open()], mode).await {
+            Ok(_) => return,
+            // An attempt whose connection was lost may have been done.
+            Err(Error::Server(ErrorCode::NodeExists)) => return,
+            Err(error) => assert!(Instant::now() < limit, "{path}: {error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Whether there is such a znode, as the whole ensemble knows it.
+pub(crate) async fn holds(client: &Client, path: &str) -> bool {
+    let limit = Instant::now() + PATIENCE;
+    loop {
+        let found = match client.sync("/").await {
+            Ok(()) => client.exists(path).await,
+            Err(error) => Err(error),
+        };
+        match found {
+            Ok(found) => return found.is_some(),
+            Err(error) => assert!(Instant::now() < limit, "{path}: {error}"),
+        }
+    }
+}
