@@ -12,28 +12,14 @@ use std::fs::{self, File};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Instant;
 
-use harness::{PATIENCE, client_file, four_letters, python, run, signal, wait};
+use harness::{PATIENCE, client_file, four_letters, free_ports, python, run, signal, wait};
 use zk_client::{Acl, Client, CreateMode};
 
-/// Ports in a row that a test takes: clients' ports, quorum ports 20 above, election ports 1000 above those.
-const PORTS: u16 = 40;
-
-/// The first of enough free ports in a row, below those that the system hands out.
+/// The first client's port: quorum ports are ten above clients' ports, election ports a thousand above those.
 fn first_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let start = u16::try_from(std::process::id() % 20).unwrap();
-    let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
-    loop {
-        let nth = start + NEXT.fetch_add(1, Ordering::Relaxed);
-        let first = 21000 + nth % 24 * PORTS;
-        let ports = first..first + PORTS;
-        if ports.clone().all(is_free) && ports.map(|port| port + 1000).all(is_free) {
-            return first;
-        }
-    }
+    free_ports(&[0, 1, 2, 3, 10, 11, 12, 13, 1010, 1011, 1012, 1013])
 }
 
 /// The command, running in a folder of its own.
@@ -49,7 +35,7 @@ impl Run {
         let child = Command::new(env!("CARGO_BIN_EXE_vivarium"))
             .current_dir(folder)
             .args(["ensemble", "--client-port", &first_port.to_string()])
-            .args(["--quorum-port", &(first_port + 20).to_string()])
+            .args(["--quorum-port", &(first_port + 10).to_string()])
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(output.try_clone().unwrap())

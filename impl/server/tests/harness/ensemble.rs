@@ -125,8 +125,15 @@ impl Ensemble {
         &self.members[id - 1].folder
     }
 
-    pub(crate) fn log(&self, id: usize) -> String {
-        fs::read_to_string(self.folder(id).join("log")).unwrap()
+    /// The ends of all logs.
+    fn logs(&self) -> String {
+        let end = |member: &Member| {
+            let log = fs::read_to_string(member.folder.join("log")).unwrap_or_default();
+            let lines: Vec<_> = log.lines().collect();
+            lines[lines.len().saturating_sub(30)..].join("\n")
+        };
+        let ends = self.members.iter().map(end);
+        ends.collect::<Vec<_>>().join("\n\n")
     }
 
     pub(crate) fn word(&self, id: usize, word: &str) -> String {
@@ -150,7 +157,7 @@ impl Ensemble {
             if condition(&modes) {
                 return;
             }
-            assert!(Instant::now() < limit, "{what}: {modes:?}");
+            assert!(Instant::now() < limit, "{what}: {modes:?}\n{}", self.logs());
             std::thread::sleep(Duration::from_millis(20));
         }
     }

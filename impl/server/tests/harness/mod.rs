@@ -15,6 +15,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long anything may take that should happen soon; a loaded machine is slow.
@@ -193,10 +194,25 @@ pub(crate) fn four_letters(port: u16, word: &str) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-/// A port that was free a moment ago.
+/// A port that was free a moment ago, and that the system gives to no outgoing connection: a server that is started
+/// again must find it free.
 pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    listener.local_addr().unwrap().port()
+    free_ports(&[0])
+}
+
+/// The first of several such ports, at these distances.
+pub(crate) fn free_ports(distances: &[u16]) -> u16 {
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    // Other processes that look for ports at the same time begin elsewhere.
+    let start = std::process::id().wrapping_mul(797);
+    let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
+    loop {
+        let next = start.wrapping_add(TAKEN.fetch_add(1, Ordering::Relaxed));
+        let port = 10_000 + u16::try_from(next % 20_000).unwrap();
+        if distances.iter().all(|distance| is_free(port + distance)) {
+            return port;
+        }
+    }
 }
 
 /// Sends a signal by name.
