@@ -114,10 +114,13 @@ pub struct Replies {
 }
 
 impl Replies {
-    /// Where the next read goes.
+    /// Where the next read goes. There is always room for all that may be there: a buffer that holds one
+    /// reply would make it one read, and one write of one new request, for each.
     pub fn buffer(&mut self) -> &mut Vec<u8> {
+        const READ_BYTES: usize = 64 << 10;
         self.bytes.drain(..self.done);
         self.done = 0;
+        self.bytes.reserve(READ_BYTES);
         &mut self.bytes
     }
 
