@@ -243,8 +243,7 @@ impl Prep {
         valid(path)?;
         let mut node = self.node(context, path)?;
         context.allow(&node, Perms::WRITE)?;
-        let growth =
-            body.data.map_or(0, <[u8]>::len) as i64 - node.data_len(context.tree, path) as i64;
+        let growth = body.data.map_or(0, <[u8]>::len) as i64 - node.data_len() as i64;
         quota::check(context.tree, path, growth, 0)?;
         let version = next_version(node.stat.version, body.version)?;
         let data = body.data.map(Bytes::copy_from_slice);

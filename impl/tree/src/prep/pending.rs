@@ -61,8 +61,8 @@ pub(crate) struct PendingNode {
 
 #[derive(Clone, Debug)]
 pub(crate) enum PendingData {
-    /// As the tree has them.
-    Applied,
+    /// As the tree has them: so many bytes.
+    Applied(usize),
     New(Option<Bytes>),
 }
 
@@ -78,13 +78,16 @@ impl PendingNode {
     }
 
     /// Length of the data, bytes.
-    pub(crate) fn data_len(&self, tree: &Tree, path: &str) -> usize {
-        self.data(tree, path).map_or(0, <[u8]>::len)
+    pub(crate) fn data_len(&self) -> usize {
+        match &self.data {
+            PendingData::Applied(len) => *len,
+            PendingData::New(data) => data.as_ref().map_or(0, Bytes::len),
+        }
     }
 
     fn data<'a>(&'a self, tree: &'a Tree, path: &str) -> Option<&'a [u8]> {
         match &self.data {
-            PendingData::Applied => tree.data(path).flatten(),
+            PendingData::Applied(_) => tree.data(path).flatten(),
             PendingData::New(data) => data.as_deref(),
         }
     }
@@ -135,9 +138,9 @@ impl Pending {
         self.digest = self.digest_before;
     }
 
-    /// Creates or changes a znode.
+    /// Changes a znode: `node` is what [`Pending::find`] gave, with its new values.
     pub(crate) fn put(&mut self, tree: &Tree, zxid: i64, path: &str, mut node: PendingNode) {
-        let before = self.digest_of(tree, path);
+        let before = node.digest;
         if tree.settings.digest {
             node.digest = digest::of_node(path, node.data(tree, path), &node.stat);
         }
@@ -225,13 +228,6 @@ impl Pending {
         }
     }
 
-    fn digest_of(&self, tree: &Tree, path: &str) -> u32 {
-        match self.by_path.get(path::canonical(path)) {
-            Some(change) => change.node.as_ref().map_or(0, |node| node.digest),
-            None => tree.lookup(path).map_or(0, |id| tree.slab.node(id).digest),
-        }
-    }
-
     fn record(
         &mut self,
         zxid: i64,
@@ -292,7 +288,7 @@ fn applied(tree: &Tree, path: &str) -> Option<PendingNode> {
         stat: tree.persisted(id),
         children: node.children().len(),
         acl: tree.acl_of(id).clone(),
-        data: PendingData::Applied,
+        data: PendingData::Applied(node.data_len()),
         digest: node.digest,
     })
 }
