@@ -29,19 +29,26 @@ impl Mode {
 /// Milliseconds from a request's arrival to its reply.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Latency {
-    pub min_ms: u64,
+    /// None until the first.
+    pub min_ms: Option<u64>,
     pub max_ms: u64,
     pub sum_ms: u64,
     pub count: u64,
 }
 
 impl Latency {
+    /// That of a new connection: its least is 0 until it is reset.
+    // spec: CP-FLW-13. A quirk of ZooKeeper's ServerCnxn, whose field begins at zero.
+    #[must_use]
+    pub fn of_connection() -> Self {
+        Self {
+            min_ms: Some(0),
+            ..Self::default()
+        }
+    }
+
     pub fn record(&mut self, elapsed_ms: u64) {
-        self.min_ms = if self.count == 0 {
-            elapsed_ms
-        } else {
-            self.min_ms.min(elapsed_ms)
-        };
+        self.min_ms = Some(self.min_ms.unwrap_or(elapsed_ms).min(elapsed_ms));
         self.max_ms = self.max_ms.max(elapsed_ms);
         self.sum_ms = self.sum_ms.saturating_add(elapsed_ms);
         self.count += 1;
@@ -49,14 +56,7 @@ impl Latency {
 
     /// Adds what another recorder saw.
     pub fn merge(&mut self, other: &Self) {
-        if other.count == 0 {
-            return;
-        }
-        self.min_ms = if self.count == 0 {
-            other.min_ms
-        } else {
-            self.min_ms.min(other.min_ms)
-        };
+        self.min_ms = [self.min_ms, other.min_ms].into_iter().flatten().min();
         self.max_ms = self.max_ms.max(other.max_ms);
         self.sum_ms = self.sum_ms.saturating_add(other.sum_ms);
         self.count += other.count;
@@ -151,6 +151,7 @@ pub struct Counters {
     pub large_requests_rejected: u64,
     pub throttled_ops: u64,
     pub auth_failed_count: u64,
+    pub wrong_session_passwords: u64,
     pub bytes_received_count: u64,
     pub response_bytes: u64,
     pub watch_bytes: u64,
@@ -159,6 +160,7 @@ pub struct Counters {
     pub snap_count: u64,
     pub fsync_count: u64,
     pub fsync_ms: u64,
+    pub fsync_threshold_exceed_count: u64,
     pub diff_count: u64,
     pub looking_count: u64,
     /// Client connections closed for what they sent.
@@ -249,4 +251,26 @@ pub trait Facts {
     /// `srst`.
     fn reset_server(&self);
     fn now(&self) -> crate::time::Now;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connections_least_latency_is_zero_until_it_is_reset() {
+        // spec: CP-FLW-13, CP-FLW-18
+        let mut connection = Latency::of_connection();
+        connection.record(7);
+        assert_eq!((connection.min_ms, connection.max_ms), (Some(0), 7));
+        connection = Latency::default();
+        connection.record(7);
+        connection.record(9);
+        assert_eq!((connection.min_ms, connection.max_ms), (Some(7), 9));
+        let mut server = Latency::default();
+        server.merge(&Latency::default());
+        assert_eq!(server.min_ms, None);
+        server.merge(&connection);
+        assert_eq!(server, connection);
+    }
 }

@@ -46,6 +46,8 @@ pub struct Totals {
     pub large_rejected: Counter,
     pub throttled_ops: Counter,
     pub auth_failures: Counter,
+    /// Sessions that somebody wanted to resume without their password.
+    pub wrong_passwords: Counter,
     pub overflows: Counter,
     pub stale_requests: Counter,
     pub diffs: Counter,
@@ -55,6 +57,8 @@ pub struct Totals {
     pub snapshots: Counter,
     pub fsyncs: Counter,
     pub fsync_ms: Counter,
+    /// Above the threshold that is warned of.
+    pub slow_fsyncs: Counter,
     pub elections: Counter,
     /// Callers on the ports between servers that were turned away.
     pub peers_refused: Counter,

@@ -59,6 +59,43 @@ fn wrong_passwords_and_unknown_sessions_get_the_same_answer() {
 }
 
 #[test]
+fn who_guesses_passwords_is_slowed_and_nobody_else() {
+    // spec: FT-CON-14, P-LOUD
+    let mut host = Host::new();
+    let (_, session) = host.connect();
+    let attempt = |host: &mut Host, given: &[u8]| {
+        let conn = host.open();
+        host.send(conn, &hello(session, 30_000, given, 0));
+        conn
+    };
+    for _ in 0..11 {
+        let conn = attempt(&mut host, &[1; 16]);
+        assert_eq!(host.output(conn).1, End::AfterOutput);
+    }
+    let wrong = attempt(&mut host, &[1; 16]);
+    let right = attempt(&mut host, &password(session));
+    let gone = attempt(&mut host, &password(session));
+    host.drop_conn(gone);
+    host.advance(900);
+    for conn in [wrong, right] {
+        assert_eq!(host.output(conn), (Vec::new(), End::Open));
+    }
+    let (_, other) = host.connect();
+    assert_ne!(other, 0, "a new session waits for nobody");
+    host.advance(200);
+    assert_eq!(session_of(&host.output(wrong).0), (0, 0));
+    assert_eq!(session_of(&host.output(right).0), (30_000, session));
+    assert_eq!(host.shared.totals.wrong_passwords.get(), 12);
+    let quiet = host.now.mono_ms + 60_000;
+    while host.now.mono_ms < quiet {
+        host.advance(3000);
+        host.ask(right, -2, &Request::Ping);
+    }
+    let again = attempt(&mut host, &password(session));
+    assert_eq!(session_of(&host.output(again).0).1, session);
+}
+
+#[test]
 fn a_silent_session_expires_with_its_ephemerals_and_a_pinging_one_lives() {
     // spec: CP-SES-02, CP-SES-03, CP-SES-12, CP-CON-27, INV-07
     let mut host = Host::new();

@@ -51,7 +51,34 @@ fn without_a_configuration_it_is_a_server_in_the_folder() {
     }
     assert!(folder.path().join("vivarium-data/version-2").is_dir());
     harness::signal(child.id(), "TERM");
-    assert_eq!(wait(child, PATIENCE).status.code(), Some(0));
+    let output = wait(child, PATIENCE);
+    assert_eq!(output.status.code(), Some(0));
+    // How long is for `benches` to judge: other tests run beside this one.
+    let log = said(&output);
+    let line = log
+        .lines()
+        .find(|line| line.contains("serving elapsed_ms="));
+    println!("{}", line.unwrap_or_else(|| panic!("{log}")));
+}
+
+// spec: DF-SYN-03, P-LOUD
+#[tokio::test]
+async fn a_slow_sync_is_warned_of_and_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let lines = "fsync.warningthresholdms=0\n";
+    let server = Server::start(harness::Kind::Vivarium, folder.path(), lines);
+    let client = Client::connect(&server.address()).await.unwrap();
+    client.set_data("/", b"x", -1).await.unwrap();
+    assert!(
+        server.log().contains("syncing the log was slow"),
+        "{}",
+        server.log()
+    );
+    let counted = server.word("mntr");
+    let count = counted
+        .lines()
+        .find_map(|line| line.strip_prefix("zk_fsync_threshold_exceed_count\t"));
+    assert!(count.unwrap().parse::<u64>().unwrap() > 0, "{counted}");
 }
 
 // spec: CP-CFG-08

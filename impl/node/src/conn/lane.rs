@@ -126,7 +126,7 @@ impl Lane {
             ids: Arc::new([address]),
             received: 0,
             sent: 0,
-            latency: Latency::default(),
+            latency: Latency::of_connection(),
             last_op: None,
             heard_ms: now.mono_ms,
             reading: true,

@@ -10,6 +10,7 @@
 pub mod auth;
 pub mod doors;
 pub mod frame;
+pub mod guesses;
 pub mod lane;
 pub mod route;
 pub mod tokens;
@@ -22,7 +23,7 @@ use crate::time::Now;
 use crate::words::Word;
 use bytes::Bytes;
 use frame::Kept;
-pub use handshake::Hello;
+pub use handshake::{Hello, Resume};
 use lane::{Attached, End, Lane};
 use std::sync::Arc;
 use zk_proto::{Id, OpCode};

@@ -2,8 +2,9 @@
 
 use super::write::{Submission, Waiter};
 use super::{Node, NodeError, Output};
-use crate::conn::Hello;
+use crate::conn::guesses::WAIT_MS;
 use crate::conn::lane::{Attached, ConnId, End, Lane};
+use crate::conn::{Hello, Resume};
 use crate::session::Session;
 use crate::stats::Mode;
 use crate::sync::lock;
@@ -27,6 +28,27 @@ impl Node {
         let Some(resume) = hello.resume else {
             return self.open_session(now, lane, hello, batch);
         };
+        // spec: FT-CON-14
+        if self.guesses.slows(now.mono_ms, lane.peer.ip()) {
+            let due_ms = now.mono_ms + WAIT_MS;
+            return self.slowed.push_back((due_ms, lane, hello, resume));
+        }
+        self.resume(now, lane, hello, resume);
+    }
+
+    /// Those that waited because of their address's wrong passwords.
+    pub(super) fn resume_slowed(&mut self, now: Now) {
+        while let Some((due_ms, ..)) = self.slowed.front()
+            && *due_ms <= now.mono_ms
+            && let Some((_, lane, hello, resume)) = self.slowed.pop_front()
+        {
+            if lane.lock().end == End::Open {
+                self.resume(now, lane, hello, resume);
+            }
+        }
+    }
+
+    fn resume(&mut self, now: Now, lane: Arc<Lane>, hello: Hello, resume: Resume) {
         // spec: CP-CON-20. Even before the password is looked at.
         let before = lock(&self.shared.lanes)
             .by_session
@@ -37,6 +59,8 @@ impl Node {
         }
         // spec: CP-CON-21, CP-GAP-19
         if !resume.password_matches {
+            self.guesses.fail(now.mono_ms, lane.peer.ip());
+            self.shared.totals.wrong_passwords.add(1);
             return self.refuse_session(&lane, hello);
         }
         let local = lock(&self.shared.sessions)

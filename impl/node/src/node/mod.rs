@@ -14,8 +14,9 @@ mod roles;
 mod timers;
 mod write;
 
+use crate::conn::guesses::Guesses;
 use crate::conn::lane::Lane;
-use crate::conn::{Ask, Hello};
+use crate::conn::{Ask, Hello, Resume};
 use crate::session::id::SessionIds;
 use crate::shared::Shared;
 use crate::stats::Mode;
@@ -146,6 +147,10 @@ pub struct Node {
     learner_syncs: VecDeque<Submission>,
     /// At a learner: connections whose session the leader is asked about.
     revalidating: HashMap<i64, VecDeque<(Arc<Lane>, Hello)>>,
+    /// Addresses that came with wrong passwords.
+    guesses: Guesses,
+    /// Whose sessions are looked at only at a time, monotonic ms, oldest first. At most one of each connection.
+    slowed: VecDeque<(u64, Arc<Lane>, Hello, Resume)>,
     /// At a leader: over which learner's link each session writes; None is this server itself (CP-SES-20).
     owners: HashMap<i64, Option<LinkId>>,
     /// Local sessions whose createSession is on its way.
@@ -198,6 +203,8 @@ impl Node {
             waiting: HashMap::new(),
             learner_syncs: VecDeque::new(),
             revalidating: HashMap::new(),
+            guesses: Guesses::default(),
+            slowed: VecDeque::new(),
             owners: HashMap::new(),
             upgrading: HashSet::new(),
             syncs: BTreeMap::new(),
@@ -300,7 +307,8 @@ impl Node {
         let containers = self.peer.next_zxid().map(|_| self.containers.next_ms());
         let awake = (self.shared.mode() != Mode::Standalone)
             .then(|| self.driven_ms + u64::from(self.shared.settings.tick_time_ms / 2));
-        [self.timers.next_ms(), sessions, containers, awake]
+        let slowed = self.slowed.front().map(|(due_ms, ..)| *due_ms);
+        [self.timers.next_ms(), sessions, containers, awake, slowed]
             .into_iter()
             .flatten()
             .min()
@@ -310,6 +318,7 @@ impl Node {
         while let Some(timer) = self.timers.take_due(now.mono_ms) {
             self.drive(now, Event::Expired { timer }, out)?;
         }
+        self.resume_slowed(now);
         let mut batch = Vec::new();
         self.expire_sessions(now, &mut batch);
         self.remove_containers(now, &mut batch);

@@ -46,7 +46,7 @@ fn session(session: &ConnSessionView) -> String {
         session.established_at_ms,
         session.timeout_ms,
         last_reply(session.last_op.as_ref()),
-        latency.min_ms,
+        latency.min_ms.unwrap_or(0),
         latency.max_ms,
     )
 }

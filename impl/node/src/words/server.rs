@@ -35,7 +35,7 @@ fn totals(view: &ServerView) -> String {
     let mut text = format!(
         "Latency min/avg/max: {}/{}/{}\nReceived: {}\nSent: {}\nConnections: {}\nOutstanding: {}\n\
          Zxid: 0x{:x}\nMode: {}\nNode count: {}\n",
-        latency.min_ms,
+        latency.min_ms.unwrap_or(0),
         average(latency.average_ms()),
         latency.max_ms,
         view.packets_received,
@@ -172,7 +172,7 @@ const fn peer_state(mode: Mode) -> Option<&'static str> {
 
 fn gauges(metrics: &mut Metrics, view: &ServerView) {
     metrics.put("avg_latency", average(view.latency.average_ms()));
-    metrics.put("min_latency", view.latency.min_ms);
+    metrics.put("min_latency", view.latency.min_ms.unwrap_or(0));
     metrics.put("max_latency", view.latency.max_ms);
     metrics.put("packets_received", view.packets_received);
     metrics.put("packets_sent", view.packets_sent);
@@ -242,8 +242,13 @@ fn counters(metrics: &mut Metrics, view: &ServerView) {
         ("diff_count", counters.diff_count),
         ("looking_count", counters.looking_count),
         ("protocol_errors", counters.protocol_errors),
+        ("wrong_session_passwords", counters.wrong_session_passwords),
         ("cnt_fsynctime", counters.fsync_count),
         ("sum_fsynctime", counters.fsync_ms),
+        (
+            "fsync_threshold_exceed_count",
+            counters.fsync_threshold_exceed_count,
+        ),
     ] {
         metrics.put(name, value);
     }

@@ -29,11 +29,16 @@ pub(crate) struct Ensemble {
 pub(crate) fn drive(mut node: Node, inbox: &Inbox<Input>, clock: Clock, hands: &Hands) {
     let mut inputs = vec![Input::Started];
     let mut outputs = Vec::new();
+    let mut served = false;
     loop {
         if let Err(error) = node.step(clock.now(), inputs.drain(..), &mut outputs) {
             die(&error);
         }
         hands.carry_out(outputs.drain(..));
+        if !served && node.shared().serves(true) {
+            served = true;
+            tracing::info!(elapsed_ms = clock.now().mono_ms, "serving");
+        }
         let deadline = node.next_ms().map(|at| clock.instant(at));
         if !inbox.take(&mut inputs, deadline) {
             return;
