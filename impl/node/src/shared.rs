@@ -1,5 +1,5 @@
 //! What connections and the driver share. Lock order: `tree`, then one lane, then
-//! `watches`; `lanes`, `sessions`, `doors` and `tokens` are taken last and alone.
+//! `watches`; `lanes`, `sessions`, `doors`, `tokens` and `throttled` are taken last and alone.
 
 use crate::conn::doors::Doors;
 use crate::conn::lane::{ConnId, End, Lane, LaneState, Queued};
@@ -10,7 +10,7 @@ use crate::stats::{Latency, Mode, Sizes};
 use crate::sync::lock;
 use crate::time::Now;
 use crate::totals::Totals;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
@@ -31,6 +31,8 @@ pub struct Shared {
     pub(crate) ensemble: Mutex<Ensemble>,
     latency: Mutex<Latency>,
     doors: Mutex<Doors>,
+    /// Connections whose next request the throttle holds back, longest first; each once.
+    throttled: Mutex<VecDeque<Arc<Lane>>>,
     tokens: Mutex<Tokens>,
     applied: AtomicI64,
     durable: AtomicI64,
@@ -91,6 +93,7 @@ impl Shared {
             ensemble: Mutex::new(Ensemble::default()),
             latency: Mutex::new(Latency::default()),
             doors: Mutex::new(doors),
+            throttled: Mutex::default(),
             tokens: Mutex::new(Tokens::new(settings.connection_tokens, now.mono_ms)),
             applied: AtomicI64::new(applied),
             durable: AtomicI64::new(applied),
@@ -192,10 +195,49 @@ impl Shared {
         self.totals.outstanding.get() > u64::from(self.settings.global_outstanding_limit)
     }
 
-    // spec: CP-THR-03
-    pub(crate) fn over_throttle(&self) -> bool {
+    fn over_throttle(&self) -> bool {
         let max = self.settings.throttle.max_requests;
         max > 0 && self.totals.outstanding.get() >= u64::from(max)
+    }
+
+    /// Whether the connection's next request may start. If not, the connection `waits` from now on behind those that
+    /// wait already, and is rung when its turn comes.
+    // spec: CP-THR-03. One order for all: who comes later starts later.
+    pub(crate) fn may_start(&self, lane: &Arc<Lane>, waits: bool) -> bool {
+        if self.settings.throttle.max_requests == 0 {
+            return true;
+        }
+        let mut waiting = lock(&self.throttled);
+        let is_next = waiting.front().is_none_or(|first| first.id == lane.id);
+        if is_next && !self.over_throttle() {
+            if waits {
+                waiting.pop_front();
+            }
+            return true;
+        }
+        if !waits {
+            waiting.push_back(Arc::clone(lane));
+        }
+        false
+    }
+
+    /// Rings the connection whose request is next, if one waits and may start. Called with no lock held by whoever
+    /// may have made room.
+    pub(crate) fn ring_throttled(&self) {
+        if self.settings.throttle.max_requests == 0 || self.over_throttle() {
+            return;
+        }
+        let next = lock(&self.throttled).front().cloned();
+        if let Some(lane) = next {
+            lane.ring();
+        }
+    }
+
+    /// The connection waits no longer.
+    pub(crate) fn leave_throttle(&self, lane: &Lane) {
+        if self.settings.throttle.max_requests > 0 {
+            lock(&self.throttled).retain(|waiting| waiting.id != lane.id);
+        }
     }
 
     /// The part of a request's bytes that counts as large; None when there is no room for it.
@@ -285,6 +327,8 @@ impl Shared {
         }
         drop(lanes);
         lock(&self.doors).leave(lane.peer.ip());
+        self.leave_throttle(lane);
+        self.ring_throttled();
     }
 
     #[must_use]

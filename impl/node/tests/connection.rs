@@ -8,7 +8,7 @@ use common::*;
 use std::collections::BTreeSet;
 use zk_node::Settings;
 use zk_node::conn::lane::{End, MAX_QUEUED};
-use zk_node::settings::Words;
+use zk_node::settings::{Throttle, Words};
 use zk_node::words::Word;
 use zk_proto::session::password;
 use zk_proto::{OpCode, Put, Request};
@@ -540,4 +540,99 @@ fn a_multi_answers_each_create_as_it_was_asked() {
     let expected = [1, 15, 1, 15, 15, 15, 1].into_iter().zip(1..);
     let expected: Vec<_> = expected.map(|(kind, n)| (kind, format!("/{n}"))).collect();
     assert_eq!(shown, expected);
+}
+
+fn throttled(throttle: Throttle) -> Host {
+    let settings = Settings {
+        throttle,
+        ..settings()
+    };
+    Host::with(settings, std::sync::Arc::new(SimDisk::new()))
+}
+
+#[test]
+fn the_throttle_lets_connections_on_in_the_order_in_which_they_came() {
+    // spec: CP-THR-03
+    let mut host = throttled(Throttle {
+        max_requests: 1,
+        ..Throttle::default()
+    });
+    let conns: Vec<_> = (0..4).map(|_| host.connect().0).collect();
+    host.disk_holds = true;
+    // The last to connect comes first, so that the order is that of the requests.
+    for (n, conn) in conns.iter().enumerate().rev() {
+        let mut bytes = encode(1, &create("/s-", 2));
+        bytes.extend(encode(2, &create(&format!("/{n}"), 0)));
+        host.send(*conn, &bytes);
+        assert_eq!(host.shared.totals.outstanding.get(), 1);
+    }
+    assert!(conns.iter().all(|conn| !host.conn(*conn).wants_input()));
+    // One that leaves gives its place up.
+    host.drop_conn(conns[2]);
+    host.release_disk();
+    let mut order = Vec::new();
+    for conn in [conns[3], conns[1], conns[0]] {
+        let replies = replies(&host.output(conn).0);
+        assert_eq!(xids(&replies), [1, 2]);
+        order.push(replies.iter().map(|reply| reply.zxid).collect::<Vec<_>>());
+        assert!(host.conn(conn).wants_input());
+    }
+    // The first connection's second request came before the others' first ones, and theirs behind both of them.
+    let all = [
+        order[0][0],
+        order[0][1],
+        order[1][0],
+        order[2][0],
+        order[1][1],
+        order[2][1],
+    ];
+    assert!(all.is_sorted(), "{all:?}");
+    assert_eq!(host.shared.totals.outstanding.get(), 0);
+}
+
+#[test]
+fn a_request_that_the_throttle_held_back_too_long_is_refused() {
+    // spec: CP-THR-05
+    let mut host = throttled(Throttle {
+        max_requests: 1,
+        throttled_op_wait_ms: 500,
+        ..Throttle::default()
+    });
+    let ((busy, _), (late, _)) = (host.connect(), host.connect());
+    host.disk_holds = true;
+    host.send(busy, &encode(1, &create("/a", 0)));
+    host.send(late, &encode(1, &create("/late", 0)));
+    host.advance(600);
+    host.release_disk();
+    assert_eq!(replies(&host.output(busy).0)[0].err, 0);
+    let refused = replies(&host.output(late).0);
+    assert_eq!((refused.len(), refused[0].err), (1, -127));
+    assert_eq!(host.shared.totals.throttled_ops.get(), 1);
+    assert_eq!(host.ask(late, 2, &exists("/late", false))[0].err, -101);
+}
+
+#[test]
+fn a_request_older_than_its_session_may_be_silent_ends_its_connection() {
+    // spec: CP-THR-04
+    let mut host = throttled(Throttle {
+        max_requests: 1,
+        drop_stale: true,
+        stale_latency_check: true,
+        ..Throttle::default()
+    });
+    let ((busy, _), (late, _), (leaving, _)) = (host.connect(), host.connect(), host.connect());
+    host.disk_holds = true;
+    host.send(busy, &encode(1, &create("/a", 0)));
+    host.send(late, &encode(1, &create("/late", 0)));
+    host.send(leaving, &encode(1, &Request::CloseSession));
+    host.now.mono_ms += 10_001;
+    host.release_disk();
+    assert_eq!(host.output(late), (Vec::new(), End::Now));
+    assert_eq!(host.shared.totals.stale_requests.get(), 1);
+    host.drop_conn(late);
+    assert_eq!(
+        xids(&replies(&host.output(leaving).0)),
+        [1],
+        "closeSession is never stale"
+    );
 }

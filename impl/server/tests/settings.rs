@@ -125,6 +125,32 @@ async fn hard_quotas_hold_when_enforced() {
     .await;
 }
 
+/// Whoever waits is woken when its turn comes, not when something of its own happens.
+// spec: CP-THR-03
+#[tokio::test]
+async fn the_request_throttle_leaves_nobody_waiting() {
+    on_each("request_throttle_max_requests=1\n", |server| async move {
+        let mut tasks = tokio::task::JoinSet::new();
+        for n in 0..8 {
+            let client = connect(&server).await;
+            tasks.spawn(async move {
+                for round in 0..10 {
+                    let path = format!("/n{n}-{round}");
+                    let open = [Acl::open()];
+                    let create = client.create(&path, b"", &open, CreateMode::Persistent);
+                    let (created, read) = tokio::join!(create, client.exists("/"));
+                    created.unwrap();
+                    read.unwrap();
+                }
+            });
+        }
+        while let Some(done) = tasks.join_next().await {
+            done.unwrap();
+        }
+    })
+    .await;
+}
+
 // spec: CP-CON-07
 #[tokio::test]
 async fn session_timeouts_stay_within_their_bounds() {

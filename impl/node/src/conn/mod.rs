@@ -98,6 +98,7 @@ impl Conn {
         if self.kept.is_empty() {
             let used = self.process(now, bytes, asks);
             self.kept.keep(bytes.get(used..).unwrap_or_default());
+            self.shared.ring_throttled();
         } else {
             self.kept.keep(bytes);
             self.resume(now, asks);
@@ -117,6 +118,7 @@ impl Conn {
         let all = self.kept.take();
         let used = self.process(now, &all, asks);
         self.kept.keep(all.get(used..).unwrap_or_default());
+        self.shared.ring_throttled();
     }
 
     /// Whether to read the socket. Otherwise wait for the bell.
@@ -126,7 +128,9 @@ impl Conn {
         match &self.phase {
             Phase::First | Phase::Closing => true,
             Phase::Opening => false,
-            Phase::Open(_) => self.kept.is_empty() || !self.stalled(),
+            Phase::Open(_) => {
+                self.kept.is_empty() || (self.throttled_since_ms.is_none() && !self.stalled())
+            }
         }
     }
 

@@ -18,12 +18,11 @@ use zk_tree::PathOnly;
 const BATCH: usize = 256;
 
 /// Backpressure: no further request of this connection is started for now.
-// spec: CP-THR-02, CP-THR-03, FT-LOAD-10, FT-LOAD-11
+// spec: CP-THR-02, FT-LOAD-10, FT-LOAD-11
 pub(super) fn stalled(shared: &Shared, state: &LaneState) -> bool {
     state.queue.len() >= MAX_QUEUED
         || state.out.len() >= PAUSE_OUTPUT_BYTES
         || (!state.queue.is_empty() && shared.over_outstanding_limit())
-        || shared.over_throttle()
 }
 
 /// What to do after one request.
@@ -31,6 +30,8 @@ enum Step {
     Next,
     /// This one must be looked at again, with the tree at hand.
     NeedsTree,
+    /// This one waits for the server's other requests.
+    Throttled,
     /// Nothing more of this connection.
     Stop,
 }
@@ -65,7 +66,7 @@ impl Conn {
                 Some(Step::NeedsTree) => needs_tree = true,
                 Some(Step::Next) => needs_tree = false,
                 Some(Step::Stop) => return bytes.len(),
-                None => return used,
+                Some(Step::Throttled) | None => return used,
             }
         }
     }
@@ -98,11 +99,14 @@ impl Conn {
         asks: &mut Vec<Ask>,
         state: &mut LaneState,
     ) -> (Option<Step>, usize) {
-        let (shared, now) = (side.shared, side.now);
+        let shared = side.shared;
         let mut used = 0;
         for _ in 0..BATCH {
             if stalled(shared, state) {
-                self.throttled_since_ms.get_or_insert(now.mono_ms);
+                // Whatever holds this one back, nobody waits behind it meanwhile.
+                if self.throttled_since_ms.take().is_some() {
+                    shared.leave_throttle(&self.lane);
+                }
                 state.reading = false;
                 return (None, used);
             }
@@ -120,6 +124,10 @@ impl Conn {
             };
             match step {
                 Step::Next => used += payload.len() + 4,
+                Step::Throttled => {
+                    state.reading = false;
+                    return (None, used);
+                }
                 Step::NeedsTree | Step::Stop => return (Some(step), used),
             }
         }
@@ -146,6 +154,11 @@ impl Conn {
         let reads = matches!(route, Route::Read(op) if op != OpCode::Ping);
         if side.tree.is_none() && (eager || reads && state.queue.is_empty()) {
             return Step::NeedsTree;
+        }
+        let waits = self.throttled_since_ms.is_some();
+        if !self.shared.may_start(&self.lane, waits) {
+            self.throttled_since_ms.get_or_insert(now.mono_ms);
+            return Step::Throttled;
         }
         let held_back = self.throttled_since_ms.take();
         state.received += 1;

@@ -456,6 +456,7 @@ impl Node {
         for lane in self.rings.drain(..) {
             lane.ring();
         }
+        self.shared.ring_throttled();
     }
 }
 
