@@ -200,14 +200,17 @@ pub(crate) fn free_port() -> u16 {
     free_ports(&[0])
 }
 
+/// Of two searches none may find the other's ports: they start so far apart.
+const APART: u32 = 20;
+
 /// The first of several such ports, at these distances.
 pub(crate) fn free_ports(distances: &[u16]) -> u16 {
     static TAKEN: AtomicU32 = AtomicU32::new(0);
     // Other processes that look for ports at the same time begin elsewhere.
-    let start = std::process::id().wrapping_mul(797);
+    let start = std::process::id().wrapping_mul(797 * APART);
     let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
     loop {
-        let next = start.wrapping_add(TAKEN.fetch_add(1, Ordering::Relaxed));
+        let next = start.wrapping_add(TAKEN.fetch_add(APART, Ordering::Relaxed));
         let port = 10_000 + u16::try_from(next % 20_000).unwrap();
         if distances.iter().all(|distance| is_free(port + distance)) {
             return port;
