@@ -140,8 +140,22 @@ fn apache_3_9_5_passes() {
 fn ours_passes_and_answers_random_requests_as_apache_does() {
     let (ours, apache) = (ours(), apache("3.9.5"));
     passes(&ours, "3.9.5");
+    answers_alike(&apache, &ours, "");
+}
+
+/// What 3.8.0 does otherwise than 3.9 is left out: events carry no zxid, removeWatches and setWatches2 do not know
+/// persistent watches, exists asks for no permission.
+#[test]
+fn ours_answers_random_requests_as_debians_apache_does() {
+    let skip = "type=4,type=5,watch=true,addWatch,setWatches,setWatches2,exists";
+    answers_alike(&apache("3.8.0"), &ours(), skip);
+}
+
+/// Sends both the same 5,000 random requests.
+fn answers_alike(apache: &Server, ours: &Server, skip: &str) {
     let output = Command::new(SUITE)
-        .args(["diff", "--seed", "5", "--ops", "5000", "--left"])
+        .args(["diff", "--seed", "5", "--ops", "5000", "--skip", skip])
+        .arg("--left")
         .arg(apache.address.to_string())
         .arg("--right")
         .arg(ours.address.to_string())
