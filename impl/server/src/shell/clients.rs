@@ -84,7 +84,7 @@ impl Port {
         if let Err(error) = self.tune(&stream) {
             tracing::debug!(%error, %peer, "socket options");
         }
-        tokio::spawn(Connection::serve(Arc::clone(self), conn, bell, stream));
+        tokio::spawn(Connection::new(Arc::clone(self), conn, bell, stream));
     }
 
     fn tune(&self, stream: &TcpStream) -> std::io::Result<()> {

@@ -3,14 +3,12 @@
 
 use super::clients::Port;
 use std::cell::RefCell;
-use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 use zk_node::conn::lane::{Bell, End};
 use zk_node::{Ask, Conn, Input};
@@ -20,7 +18,16 @@ const SCRATCH_BYTES: usize = 64 << 10;
 
 thread_local! {
     /// A connection owns no buffer while it waits (FT-CON-07).
-    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; SCRATCH_BYTES]);
+    static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch {
+        input: vec![0; SCRATCH_BYTES],
+        asks: Vec::new(),
+    });
+}
+
+struct Scratch {
+    input: Vec<u8>,
+    /// Empty between two turns.
+    asks: Vec<Ask>,
 }
 
 /// Wakes a connection's task.
@@ -87,13 +94,22 @@ pub(crate) struct Connection<S> {
     unsent: Vec<u8>,
     sent: usize,
     end: End,
-    asks: Vec<Ask>,
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
-impl Connection<TcpStream> {
-    pub(crate) async fn serve(port: Arc<Port>, conn: Conn, bell: Arc<TaskBell>, stream: TcpStream) {
-        Connection::new(port, conn, bell, stream).run().await;
+/// Serves until the connection ends, and tells the node that it has. By hand: an `async fn` would hold the connection
+/// twice, and there are as many of them as sessions.
+impl<S: AsyncRead + AsyncWrite + Unpin> Future for Connection<S> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        let turn = ready!(this.turn(cx));
+        if matches!(turn, Turn::TooLate) {
+            this.port.shared.totals.sessionless_expired.add(1);
+        }
+        this.port.shared.leave(this.conn.lane());
+        Poll::Ready(())
     }
 }
 
@@ -111,25 +127,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             unsent: Vec::new(),
             sent: 0,
             end: End::Open,
-            asks: Vec::new(),
             deadline,
         }
-    }
-
-    /// Serves until the connection ends, and tells the node that it has.
-    pub(crate) async fn run(mut self) {
-        let turn = poll_fn(|cx| self.turn(cx)).await;
-        if matches!(turn, Turn::TooLate) {
-            self.port.shared.totals.sessionless_expired.add(1);
-        }
-        self.port.shared.leave(self.conn.lane());
     }
 
     fn turn(&mut self, cx: &mut Context<'_>) -> Poll<Turn> {
         loop {
             if self.bell.heard(cx) {
-                self.conn.resume(self.port.clock.now(), &mut self.asks);
-                self.hand_over();
+                SCRATCH.with_borrow_mut(|scratch| {
+                    self.conn.resume(self.port.clock.now(), &mut scratch.asks);
+                    self.hand_over(&mut scratch.asks);
+                });
             }
             match self.write(cx) {
                 Ok(()) => {}
@@ -163,16 +171,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     fn read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         SCRATCH.with_borrow_mut(|scratch| {
-            let mut buffer = ReadBuf::new(scratch);
+            let mut buffer = ReadBuf::new(&mut scratch.input);
             match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
                 Poll::Pending => Poll::Pending,
                 Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
                 Poll::Ready(Ok(())) => {
                     let bytes = buffer.filled();
                     self.conn
-                        .receive(self.port.clock.now(), bytes, &mut self.asks);
+                        .receive(self.port.clock.now(), bytes, &mut scratch.asks);
                     let len = bytes.len();
-                    self.hand_over();
+                    self.hand_over(&mut scratch.asks);
                     Poll::Ready(Ok(len))
                 }
             }
@@ -180,9 +188,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     /// Gives the driver what is for it, and answers a four-letter word.
-    fn hand_over(&mut self) {
-        if !self.asks.is_empty() {
-            self.port.driver.extend(self.asks.drain(..).map(Input::Ask));
+    fn hand_over(&mut self, asks: &mut Vec<Ask>) {
+        if !asks.is_empty() {
+            self.port.driver.extend(asks.drain(..).map(Input::Ask));
         }
         if let Some((word, argument)) = self.conn.take_word() {
             let answer = self.port.answer(word, &argument, self.conn.lane().secure);
