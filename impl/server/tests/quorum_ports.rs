@@ -15,7 +15,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use harness::{PATIENCE, free_port};
-use zk_proto::quorum::{Hello, Notification, next_frame};
+use zk_proto::quorum::{
+    Hello, LearnerInfo, Notification, PROTOCOL_VERSION, Packet, next_frame, packet_len,
+};
 
 /// Server 2 of 1, 2 and 3, all alone.
 struct Lonely {
@@ -236,4 +238,67 @@ fn a_taken_election_port_is_tried_again() {
     drop(taken);
     let mut third = server.call_as(3);
     assert_eq!(vote(&mut third).leader, 2);
+}
+
+/// The next packet that comes over a learner's link.
+fn packet(stream: &mut TcpStream) -> Packet {
+    let mut bytes = Vec::new();
+    loop {
+        if let Some(len) = packet_len(&bytes, 1 << 20).unwrap() {
+            assert_eq!(len, bytes.len(), "bytes were read one by one");
+            return Packet::decode(&bytes.into()).unwrap();
+        }
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        bytes.push(byte[0]);
+    }
+}
+
+fn say(stream: &mut TcpStream, packet: &Packet) {
+    let mut bytes = Vec::new();
+    packet.encode(&mut bytes);
+    stream.write_all(&bytes).unwrap();
+}
+
+// spec: QP-ZAB-02
+#[test]
+fn a_greeting_that_comes_late_does_not_end_the_newer_link() {
+    let server = Lonely::start();
+    let (mut votes, _) = server.called();
+    let mut frame = Vec::new();
+    vote(&mut votes).encode_frame(&mut frame);
+    votes.write_all(&frame).unwrap();
+    server.wait_for_log("report=Leading");
+    let hello = Packet::FollowerInfo {
+        zxid: 0,
+        info: Some(LearnerInfo {
+            sid: 1,
+            protocol_version: PROTOCOL_VERSION,
+            config_version: Some(0),
+        }),
+    };
+    let mut old = server.connect(server.quorum_port);
+    let mut new = server.connect(server.quorum_port);
+    say(&mut new, &hello);
+    let Packet::LeaderInfo { zxid, .. } = packet(&mut new) else {
+        panic!("no LEADERINFO")
+    };
+    say(&mut old, &hello);
+    assert_eq!(
+        old.read(&mut [0; 64]).unwrap(),
+        0,
+        "an answer to the old link"
+    );
+    server.wait_for_log("on the newer connection");
+    say(
+        &mut new,
+        &Packet::AckEpoch {
+            zxid: 0,
+            current_epoch: 0,
+        },
+    );
+    let mut rest = std::iter::repeat_with(|| packet(&mut new));
+    assert!(
+        rest.any(|packet| matches!(packet, Packet::NewLeader { zxid: new, .. } if new == zxid))
+    );
 }

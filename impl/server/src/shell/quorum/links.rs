@@ -145,7 +145,8 @@ impl Links {
             let left = until.saturating_duration_since(Instant::now());
             match self.members.dial(leader.0, PortKind::Quorum, left).await {
                 Ok(stream) => {
-                    let link = self.adopt(stream, leader, Bytes::new());
+                    let link = self.number();
+                    self.adopt(link, stream, leader, Bytes::new());
                     tracing::debug!(?link, ?leader, "connected to the leader");
                     return;
                 }
@@ -186,9 +187,23 @@ impl Links {
         self.standing.send_replace(standing);
     }
 
+    /// A caller was accepted. Links are numbered in the order of calls, so that one whose greeting comes late is known
+    /// for the older one.
+    pub(crate) fn greeted(
+        self: Arc<Self>,
+        stream: TcpStream,
+    ) -> impl Future<Output = Result<(), Refusal>> + Send {
+        let id = self.number();
+        async move { self.greet(id, stream).await }
+    }
+
+    fn number(&self) -> LinkId {
+        LinkId(self.next.fetch_add(1, Ordering::Relaxed))
+    }
+
     /// The first packet says who it is.
     // spec: QP-ZAB-02, FT-QRM-02, FT-QRM-03
-    pub(crate) async fn greeted(self: Arc<Self>, mut stream: TcpStream) -> Result<(), Refusal> {
+    async fn greet(self: Arc<Self>, id: LinkId, mut stream: TcpStream) -> Result<(), Refusal> {
         if !self.soon_leads().await {
             return Ok(());
         }
@@ -197,8 +212,12 @@ impl Links {
         if self.members.get(peer).is_none() {
             return Err(Refusal::Stranger(peer));
         }
+        // The core would take it for a learner that came back, and end the link that it uses.
+        if self.has_newer(id, ServerId(peer)) {
+            return Err(Refusal::Overtaken(peer));
+        }
         members::tune(&stream, self.members.config.election_keep_alive);
-        self.adopt(stream, ServerId(peer), bytes);
+        self.adopt(id, stream, ServerId(peer), bytes);
         Ok(())
     }
 
@@ -225,9 +244,14 @@ impl Links {
         }
     }
 
+    fn has_newer(&self, id: LinkId, peer: ServerId) -> bool {
+        let open = self.open();
+        let mut newer = open.range(id..).map(|(_, link)| link.peer);
+        newer.any(|other| other == peer)
+    }
+
     /// A link is up; `bytes` were read from it already.
-    fn adopt(self: &Arc<Self>, stream: TcpStream, peer: ServerId, bytes: Bytes) -> LinkId {
-        let id = LinkId(self.next.fetch_add(1, Ordering::Relaxed));
+    fn adopt(self: &Arc<Self>, id: LinkId, stream: TcpStream, peer: ServerId, bytes: Bytes) {
         let link = Arc::new(Link {
             peer,
             queue: Mutex::new(Queue::default()),
@@ -268,7 +292,6 @@ impl Links {
         if !self.open().contains_key(&id) {
             link.end();
         }
-        id
     }
 
     /// Appends to the link.
