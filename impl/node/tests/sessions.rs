@@ -7,9 +7,11 @@ mod common;
 use common::*;
 use std::sync::Arc;
 use zk_node::conn::lane::End;
+use zk_node::disk::restore;
 use zk_node::{Settings, words::Word};
 use zk_proto::session::password;
 use zk_proto::{OpCode, Put, Request};
+use zk_storage::Store;
 use zk_storage::sim::SimDisk;
 
 fn session_of(out: &[u8]) -> (i32, i64) {
@@ -141,6 +143,61 @@ fn sessions_and_trees_survive_a_restart_and_are_timed_afresh() {
     assert_eq!(host.ask(conn, 3, &get_data("/e", false))[0].err, 0);
     let (_, fresh) = host.connect();
     assert!(fresh > session, "ids rise although the clock stands still");
+}
+
+#[test]
+fn an_ephemeral_without_a_session_is_taken_away_through_the_log() {
+    // spec: DF-REC-22
+    let disk = Arc::new(SimDisk::new());
+    let mut host = Host::with(settings(), Arc::clone(&disk));
+    host.connect();
+    let before = host.shared.applied();
+    drop(host);
+    disk.kill_process();
+    append(&disk, before + 1, &orphan(before + 1));
+    let mut host = Host::with(settings(), disk);
+    let (conn, _) = host.connect();
+    assert_eq!(host.ask(conn, 1, &exists("/orphan", true))[0].err, 0);
+    host.advance(2 * u64::from(TICK));
+    assert_eq!(
+        xids(&replies(&host.output(conn).0)),
+        [-1],
+        "its watcher is told"
+    );
+    assert_eq!(host.ask(conn, 2, &exists("/orphan", false))[0].err, -101);
+}
+
+/// The record of an ephemeral of session 0x5e55.
+fn orphan(zxid: i64) -> Vec<u8> {
+    let mut record = Vec::new();
+    record.put_long(0x5e55);
+    record.put_int(0);
+    record.put_long(zxid);
+    record.put_long(1_700_000_000_000);
+    record.put_int(op(OpCode::Create));
+    record.put_string("/orphan");
+    record.put_buffer(Some(b""));
+    record.put_int(1);
+    record.put_int(31);
+    record.put_string("world");
+    record.put_string("anyone");
+    record.put_bool(true);
+    record.put_int(1);
+    record
+}
+
+/// Writes a record behind what the log holds.
+fn append(disk: &Arc<SimDisk>, zxid: i64, record: &[u8]) {
+    let config = zk_storage::Config {
+        segment_bytes: 1 << 20,
+        ..zk_storage::Config::new("/data")
+    };
+    let store = Store::open(Arc::clone(disk) as _, config).unwrap();
+    let mut log = restore(&store, &zk_tree::Settings::default(), 500)
+        .unwrap()
+        .log;
+    log.append(zxid, record).unwrap();
+    log.sync().unwrap();
 }
 
 #[test]

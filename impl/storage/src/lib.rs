@@ -5,7 +5,7 @@
 //!                   newest snapshot, then records        │
 //!                                                        ├─ Log: append many, sync once, roll, prepare the next file
 //! Store::snapshot ──▶ SnapshotWriter: pieces, flush, finish
-//! Store::read_log: records for a learner     Store::truncate, install: what a leader says
+//! Store::truncate, install: what a leader says
 //! Purger: drops what no recovery needs       Store::write_epoch
 //! ```
 //! Nobody else opens these files. A call that returned is durable where its text says so, and nothing before that.

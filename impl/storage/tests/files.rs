@@ -346,45 +346,6 @@ fn records_that_come_twice() {
     refused(&with(payload(12, &create("/gap", b"x"))), config(), "log.1");
 }
 
-#[test]
-fn ranges_for_learners() {
-    let disk = SimDisk::new();
-    let mut server = ten(&disk);
-    server.snapshot().unwrap();
-    server.fill(11..=20).unwrap();
-    server.log().roll().unwrap();
-    server.fill(zxids(1, 1..=5)).unwrap();
-    let read = |from, through| -> Result<Vec<i64>, Error> {
-        let mut range = server.store.read_log(from, through)?;
-        let mut zxids = Vec::new();
-        while range.next(|zxid, bytes| {
-            assert_eq!(
-                bytes,
-                payload(zxid, &create(&format!("/n{zxid:x}"), &[b'd'; 100]))
-            );
-            zxids.push(zxid);
-        })? {}
-        Ok(zxids)
-    };
-    assert_eq!(read(8, 13).unwrap(), [8, 9, 10, 11, 12, 13]);
-    assert_eq!(
-        read(19, 0x1_0000_0002).unwrap(),
-        [19, 20, 0x1_0000_0001, 0x1_0000_0002]
-    );
-    assert_eq!(read(0x1_0000_0005, 0x1_0000_0005).unwrap(), [0x1_0000_0005]);
-    assert_eq!(read(0x1_0000_0006, 0x1_0000_0009).unwrap(), []);
-    assert!(matches!(
-        read(19, 0x1_0000_0009),
-        Err(Error::Gap {
-            after: 0x1_0000_0005,
-            ..
-        })
-    ));
-    assert!(server.store.log_bytes_from(12).unwrap() < server.store.log_bytes_from(1).unwrap());
-    disk.delete_file(&file("log.b"));
-    assert!(matches!(read(8, 13), Err(Error::Gap { after: 10, .. })));
-}
-
 // spec: DF-PRG-01, DF-PRG-02, DF-PRG-03, DF-PRG-04. disk-format.md 12.2
 #[test]
 fn a_purge_keeps_what_the_oldest_of_three_snapshots_needs() {

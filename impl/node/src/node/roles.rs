@@ -103,6 +103,12 @@ impl Node {
         for (id, timeout) in tree.sessions() {
             sessions.start(now.mono_ms, id, u32::try_from(timeout).unwrap_or(0), false);
         }
+        // Ephemerals whose session no record tells of: a session that ends at once takes them away
+        // through the log, on every server alike.
+        // spec: DF-REC-22
+        for (owner, _) in tree.ephemeral_owners() {
+            sessions.start(now.mono_ms, owner, 0, false);
+        }
     }
 
     /// Drops every client: what they asked may or may not become history.

@@ -323,6 +323,7 @@ pub static SECTIONS: &[Section] = &[
         property("snapCount", "100000", int(2, |d, v| d.server.settings.snap_count = v), "transactions between snapshots (a random number in the upper half)"),
         property("snapSizeLimitInKb", "4194304", off(|d, v| d.server.settings.snap_size_limit_bytes = kib(v)), "log KiB between snapshots; 0 or less: off"),
         property("txnLogSizeLimitInKb", "-1", off(|d, v| d.server.log_size_limit_bytes = kib(v)), "KiB after which a new log file begins; -1: off"),
+        inside("snapshotSizeFactor", "when a learner is served from the log on disk; here from memory or by a snapshot, never from there"),
         property("commitLogCount", "500", int(1, |d, v| d.server.settings.commit_log_count = v), "recent transactions kept for learners"),
         property("forceSync", "yes", Kind::YesNo { set: |_, _| () }, "sync the log before acknowledging").warns(|v| v == "no", "not honoured: every write is synced before it is acknowledged"),
         property("fsync.warningthresholdms", "1000", int(0, |d, v| d.server.fsync_warning_ms = v), "ms from which a slow sync is logged"),

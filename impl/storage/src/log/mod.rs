@@ -5,12 +5,10 @@
 //! ```
 
 pub(crate) mod mark;
-mod range;
 pub(crate) mod reader;
 pub(crate) mod segment;
 mod writer;
 
 pub use mark::Mark;
-pub use range::LogRange;
 pub use segment::Filler;
 pub use writer::Log;
