@@ -204,6 +204,7 @@ fn counters(shared: &Shared) -> Counters {
         diff_count: totals.diffs.get(),
         looking_count: totals.elections.get(),
         protocol_errors: totals.protocol_errors.get(),
+        digest_mismatches_count: totals.digest_mismatches.get(),
         peers_refused: totals.peers_refused.get(),
     }
 }

@@ -165,6 +165,8 @@ pub struct Counters {
     pub looking_count: u64,
     /// Client connections closed for what they sent.
     pub protocol_errors: u64,
+    /// Txns that left another tree here than at the leader.
+    pub digest_mismatches_count: u64,
     /// Callers on the ports between servers that were turned away. Not a metric of Apache's.
     pub peers_refused: u64,
 }

@@ -60,6 +60,8 @@ pub struct Totals {
     /// Above the threshold that is warned of.
     pub slow_fsyncs: Counter,
     pub elections: Counter,
+    /// Txns that left another tree here than at the leader.
+    pub digest_mismatches: Counter,
     /// Callers on the ports between servers that were turned away.
     pub peers_refused: Counter,
 }

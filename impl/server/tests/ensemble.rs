@@ -123,7 +123,7 @@ async fn without_a_majority_nobody_serves_and_with_it_all_is_there() {
     client.close().await.unwrap();
 }
 
-// spec: QP-BC-10, CP-ORD-20, CP-TREE-02, CP-CON-24
+// spec: QP-BC-10, CP-ORD-20, CP-TREE-02, CP-CON-24, QP-CFG-10, QP-CFG-13
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_observer_serves_reads_and_passes_writes_on() {
     let folder = tempfile::tempdir().unwrap();
@@ -134,11 +134,22 @@ async fn an_observer_serves_reads_and_passes_writes_on() {
     assert!(holds(&through, "/through").await);
     let other = connect(&ensemble.address(1)).await;
     assert!(holds(&other, "/through").await);
-    let (text, _) = other.get_data("/zookeeper/config").await.unwrap();
+    let (text, stat) = other.get_data("/zookeeper/config").await.unwrap();
+    assert_eq!((stat.version, stat.mzxid), (-1, 0));
     let text = String::from_utf8(text.to_vec()).unwrap();
     assert!(
         text.contains("server.4=") && text.ends_with("version=0"),
         "{text}"
+    );
+    let refused = other.reconfig(None, Some("4"), None, -1).await;
+    assert!(
+        matches!(
+            refused,
+            Err(zk_client::Error::Server(
+                zk_client::ErrorCode::ReconfigDisabled
+            ))
+        ),
+        "{refused:?}"
     );
     ensemble.kill_9(4);
     put(&other, "/after", CreateMode::Persistent).await;

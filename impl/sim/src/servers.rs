@@ -241,6 +241,13 @@ impl World {
                     writes.push(Command::Roll);
                     self.snapshot_due(server);
                 }
+                Output::Diverged { zxid } => {
+                    self.fail(
+                        "INV-12",
+                        format!("server {server} differs from its leader"),
+                        zxid.0,
+                    );
+                }
                 Output::Notify { to, notification } => {
                     self.notify(server, index(to), notification);
                 }

@@ -1,5 +1,6 @@
 //! From a committed txn to the tree, the watchers and the one who waits for the reply.
 
+use super::digests::Verdict;
 use super::write::{Submission, Waiter};
 use super::{Committed, Node, NodeError, Output};
 use crate::conn::lane::{End, Lane};
@@ -43,6 +44,7 @@ impl Node {
             drop(tree);
             self.ring();
         }
+        out.extend(self.diverged.take().map(|zxid| Output::Diverged { zxid }));
         self.flush_answers(now, out)
     }
 
@@ -63,6 +65,7 @@ impl Node {
         self.shared.totals.commits.add(1);
         let mut triggers = Vec::new();
         let outcome = tree.apply(&record.header, &record.txn, &mut triggers);
+        self.compare(zxid, &record, tree);
         self.prep.applied(zxid.0);
         watching::notify(&self.shared, tree, &triggers, zxid.0, &mut self.rings);
         self.shared.set_applied(zxid.0);
@@ -91,6 +94,18 @@ impl Node {
             }
         }
         Ok(())
+    }
+
+    fn compare(&mut self, zxid: Zxid, record: &TxnRecord, tree: &Tree) {
+        match self.digests.compare(record.digest, tree.txn_digest()) {
+            Verdict::Nothing => {}
+            Verdict::Differs { first } => {
+                self.shared.totals.digest_mismatches.add(1);
+                if first {
+                    self.diverged = Some(zxid);
+                }
+            }
+        }
     }
 
     /// The decoded txn, and who waits for it here.

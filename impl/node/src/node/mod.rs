@@ -10,6 +10,7 @@
 
 mod commit;
 mod connect;
+mod digests;
 mod roles;
 mod timers;
 mod write;
@@ -24,6 +25,7 @@ use crate::sync::lock;
 use crate::time::Now;
 use crate::trace::{Listener, Tracer};
 use bytes::Bytes;
+use digests::Digests;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use timers::Timers;
@@ -106,6 +108,10 @@ pub enum Output {
     Report(Report),
     /// So many txns and bytes were logged since the last snapshot that one is due.
     SnapshotDue,
+    /// This txn left another tree here than at the leader, for the first time.
+    Diverged {
+        zxid: Zxid,
+    },
 }
 
 /// Why the server must stop.
@@ -141,6 +147,8 @@ pub struct Node {
     /// Proposed here and not yet applied, in zxid order.
     own: VecDeque<Own>,
     committed: VecDeque<Committed>,
+    digests: Digests,
+    diverged: Option<Zxid>,
     /// At a learner: who waits for what was passed on, by session, oldest first.
     waiting: HashMap<i64, VecDeque<(i32, Waiter)>>,
     /// At a learner: the syncs passed on, oldest first.
@@ -200,6 +208,8 @@ impl Node {
             timers: Timers::default(),
             own: VecDeque::new(),
             committed: VecDeque::new(),
+            digests: Digests::default(),
+            diverged: None,
             waiting: HashMap::new(),
             learner_syncs: VecDeque::new(),
             revalidating: HashMap::new(),
@@ -447,6 +457,7 @@ impl Node {
 
     // spec: QP-SYN-11, QP-SYN-12
     fn reload(&mut self, tree: zk_tree::Tree) {
+        self.digests.reload();
         self.shared.set_applied(tree.last_zxid());
         *crate::sync::write(&self.shared.tree) = tree;
         self.prep = Prep::default();

@@ -166,7 +166,7 @@ impl Node {
         let moved = standing == Err(ErrorCode::SessionMoved);
         let record = match Request::decode(submission.op, &submission.body) {
             Ok(Some(_)) if moved => Prep::refuse(&ask, ErrorCode::SessionMoved),
-            // spec: CP-PRE-17
+            // spec: CP-PRE-17, QP-CFG-10
             Ok(Some(Request::Reconfig(_))) if !self.shared.settings.reconfig => {
                 Prep::refuse(&ask, ErrorCode::ReconfigDisabled)
             }

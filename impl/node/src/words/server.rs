@@ -243,6 +243,7 @@ fn counters(metrics: &mut Metrics, view: &ServerView) {
         ("looking_count", counters.looking_count),
         ("protocol_errors", counters.protocol_errors),
         ("wrong_session_passwords", counters.wrong_session_passwords),
+        ("digest_mismatches_count", counters.digest_mismatches_count),
         ("cnt_fsynctime", counters.fsync_count),
         ("sum_fsynctime", counters.fsync_ms),
         (

@@ -179,7 +179,7 @@ impl fmt::Display for Host<'_> {
     }
 }
 
-// spec: CP-CFG-20, CP-CFG-21
+// spec: CP-CFG-20, CP-CFG-21, QP-CFG-02
 fn parse_member(id: u64, value: &str, multi_address: bool) -> Result<PeerConfig, String> {
     let (servers, client) = match value.split_once(';') {
         Some((servers, client)) => (servers, Some(parse_client(client.trim())?)),

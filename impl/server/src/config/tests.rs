@@ -385,7 +385,7 @@ fn one_member_is_standalone_unless_told_otherwise() {
     assert!(site.config(lines).quorum.is_some());
 }
 
-// spec: CP-CFG-21, CP-CFG-24
+// spec: CP-CFG-21, CP-CFG-24, QP-CFG-02
 #[test]
 fn addresses_roles_groups_and_weights() {
     let site = Site::new().id("1");

@@ -56,6 +56,9 @@ impl Hands {
                     writes.push(Command::Roll);
                     self.snapshots.due();
                 }
+                Output::Diverged { zxid } => {
+                    tracing::error!(%zxid, "this server's tree differs from its leader's");
+                }
                 Output::Report(report) => {
                     tracing::info!(?report, "protocol");
                     if let Some(ensemble) = &self.ensemble {
@@ -103,7 +106,10 @@ impl Ensemble {
                 tracing::info!(?link, ?why, "link closed");
                 self.links.close(link);
             }
-            Output::Persist { .. } | Output::Report(_) | Output::SnapshotDue => {}
+            Output::Persist { .. }
+            | Output::Report(_)
+            | Output::Diverged { .. }
+            | Output::SnapshotDue => {}
         }
     }
 }

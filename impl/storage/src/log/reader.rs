@@ -118,11 +118,6 @@ impl LogReader {
         self.base.saturating_add(self.used as u64)
     }
 
-    /// The file's length.
-    pub(crate) fn file_len(&self) -> u64 {
-        self.file_len
-    }
-
     /// The next record, or where and how the file ends. After an end the same end again.
     pub(crate) fn next(&mut self) -> Result<Next<'_>> {
         let offset = self.position();
