@@ -12,6 +12,10 @@ server *args:
 ensemble *args:
     cargo run --release --locked --bin vivarium -- ensemble {{args}}
 
+# The leader killed under load, so many times: what is lost (nothing may be), and ms to the next write.
+failover kills="50":
+    VIVARIUM_KILLS={{kills}} cargo test --release --locked -p zk-server --test failover -- --nocapture
+
 # The checker at its per-push bounds.
 model-quick:
     cargo test -p zab-checker --locked

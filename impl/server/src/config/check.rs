@@ -32,11 +32,9 @@ pub(super) fn finish(
     if settings.min_session_timeout_ms > settings.max_session_timeout_ms {
         return refuse("minSessionTimeout is above maxSessionTimeout");
     }
-    if draft.quorum.min_notification_ms > draft.quorum.max_notification_ms {
-        return refuse(
-            "fastleader.minNotificationInterval is above fastleader.maxNotificationInterval",
-        );
-    }
+    // spec: QP-FLE-15. The pause never shrinks, so a first one above the longest stays as it is.
+    let quorum = &mut draft.quorum;
+    quorum.max_notification_ms = quorum.max_notification_ms.max(quorum.min_notification_ms);
     if let Err(problem) = auth(&mut draft) {
         return refuse(&problem);
     }

@@ -513,6 +513,25 @@ fn server_255_and_ttl_nodes_do_not_go_together() {
 }
 
 // spec: CP-CFG-09
+// spec: QP-FLE-15, P-LIVE. After a partition nobody waits for longer than this to be heard again.
+#[test]
+fn votes_are_sent_again_within_two_seconds() {
+    let pauses = |lines: &str| {
+        let config = Site::new().id("2").config(&format!("{THREE}{lines}"));
+        let quorum = config.quorum.unwrap();
+        (quorum.min_notification_ms, quorum.max_notification_ms)
+    };
+    assert_eq!(pauses(""), (200, 2000));
+    assert_eq!(
+        pauses("fastleader.maxNotificationInterval=60000\n"),
+        (200, 60_000)
+    );
+    assert_eq!(
+        pauses("fastleader.minNotificationInterval=5000\n"),
+        (5000, 5000)
+    );
+}
+
 #[test]
 fn without_a_client_port_no_client_is_served() {
     assert_eq!(Site::new().config("").client_address, None);
