@@ -7,7 +7,7 @@ use super::quorum::election::Election;
 use super::quorum::links::{Links, Standing};
 use super::snapshots::SnapshotSignal;
 use std::sync::Arc;
-use zab::Report;
+use zab::{Report, Write};
 use zk_node::disk::Command;
 use zk_node::{Input, Node, Output};
 
@@ -48,10 +48,15 @@ pub(crate) fn drive(mut node: Node, inbox: &Inbox<Input>, clock: Clock, hands: &
 
 impl Hands {
     fn carry_out(&self, outputs: impl Iterator<Item = Output>) {
-        let mut writes = Vec::new();
+        let (mut writes, mut bytes) = (Vec::new(), 0);
         for output in outputs {
             match output {
-                Output::Persist { id, write } => writes.push(Command::Write { id, write }),
+                Output::Persist { id, write } => {
+                    if let Write::Append(proposal) = &write {
+                        bytes += proposal.txn.len();
+                    }
+                    writes.push(Command::Write { id, write });
+                }
                 Output::SnapshotDue => {
                     writes.push(Command::Roll);
                     self.snapshots.due();
@@ -78,7 +83,7 @@ impl Hands {
             }
         }
         if !writes.is_empty() {
-            self.log.extend(writes);
+            self.log.extend_by(writes, bytes);
         }
     }
 }

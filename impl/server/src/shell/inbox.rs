@@ -1,19 +1,27 @@
 //! A queue that many fill and one thread empties in batches.
 
+use std::pin::pin;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
+use tokio::sync::Notify;
+
+/// A queue of this many bytes has no room. What is under way when that is found out still goes in, and
+/// the reader's own batch may be as large.
+pub(crate) const FULL_BYTES: usize = 16 << 20;
 
 /// Its length is bounded by what may be in flight: requests by the limits on connections, completions by
-/// requests, peers' messages by their links.
+/// requests. What peers send is read while there is [`Inbox::room`].
 #[derive(Debug)]
 pub(crate) struct Inbox<T> {
     state: Mutex<State<T>>,
     filled: Condvar,
+    emptied: Notify,
 }
 
 #[derive(Debug)]
 struct State<T> {
     items: Vec<T>,
+    bytes: usize,
     closed: bool,
     waiting: bool,
 }
@@ -22,12 +30,14 @@ impl<T> Default for Inbox<T> {
     fn default() -> Self {
         let state = State {
             items: Vec::new(),
+            bytes: 0,
             closed: false,
             waiting: false,
         };
         Self {
             state: Mutex::new(state),
             filled: Condvar::new(),
+            emptied: Notify::new(),
         }
     }
 }
@@ -39,11 +49,31 @@ impl<T> Inbox<T> {
 
     /// Appends all; wakes the reader once.
     pub(crate) fn extend(&self, items: impl IntoIterator<Item = T>) {
+        self.extend_by(items, 0);
+    }
+
+    /// As `extend`; the items hold so many bytes.
+    pub(crate) fn extend_by(&self, items: impl IntoIterator<Item = T>, bytes: usize) {
         let mut state = self.lock();
+        state.bytes = state.bytes.saturating_add(bytes);
         state.items.extend(items);
         if std::mem::take(&mut state.waiting) {
             drop(state);
             self.filled.notify_one();
+        }
+    }
+
+    /// Waits until it is not full: its reader is slower than whoever fills it.
+    // spec: P-BOUND, FT-LOAD-15
+    pub(crate) async fn room(&self) {
+        loop {
+            let mut emptied = pin!(self.emptied.notified());
+            // Listening before looking: what happens in between is not missed.
+            emptied.as_mut().enable();
+            if self.lock().bytes < FULL_BYTES {
+                return;
+            }
+            emptied.await;
         }
     }
 
@@ -60,6 +90,9 @@ impl<T> Inbox<T> {
         loop {
             if !state.items.is_empty() {
                 std::mem::swap(&mut state.items, batch);
+                if std::mem::take(&mut state.bytes) >= FULL_BYTES {
+                    self.emptied.notify_waiters();
+                }
                 return true;
             }
             if state.closed {
@@ -110,6 +143,21 @@ mod tests {
         assert_eq!(batch, [1, 2, 3]);
         batch.clear();
         assert!(!inbox.take(&mut batch, None));
+    }
+
+    // spec: P-BOUND, FT-LOAD-15
+    #[tokio::test]
+    async fn a_full_queue_has_room_again_once_it_is_taken() {
+        let inbox = Inbox::default();
+        inbox.extend_by([1], FULL_BYTES - 1);
+        inbox.room().await;
+        inbox.extend_by([2], 1);
+        let mut waiting = tokio_test::task::spawn(inbox.room());
+        tokio_test::assert_pending!(waiting.poll());
+        let mut batch = Vec::new();
+        assert!(inbox.take(&mut batch, None));
+        assert!(waiting.is_woken());
+        tokio_test::assert_ready!(waiting.poll());
     }
 
     #[test]

@@ -445,11 +445,15 @@ impl LinkReader {
                     self.snapshot(&mut input, zxid).await?;
                 }
                 let message = packet.into_core().map_err(io::Error::other)?;
-                self.links.driver.push(Input::Received {
+                let received = Input::Received {
                     link: self.id,
                     message,
-                });
+                };
+                self.links.driver.extend_by([received], len);
             }
+            // What the peer sends faster than this server takes and stores it stays with the peer.
+            self.links.driver.room().await;
+            self.links.log.room().await;
             self.fill(&mut input).await?;
         }
     }
