@@ -55,7 +55,7 @@ impl<'a> ReadSide<'a> {
     // spec: CP-OP-05, CP-ORD-01
     pub(crate) fn serve(&self, lane: &Lane, state: &mut LaneState, request: &ReadRequest<'_>) {
         let zxid = self.shared.applied();
-        // spec: CP-OP-01
+        // spec: CP-OP-01, CP-OP-34
         let xid = if request.op == OpCode::Ping {
             zk_proto::xid::PING
         } else {
@@ -130,7 +130,7 @@ impl<'a> ReadSide<'a> {
     pub(crate) fn complete(&self, lane: &Lane, xid: i32, outcome: Outcome<'_>) {
         let mut state = lane.lock();
         let state = &mut *state;
-        if state.end == End::Now {
+        if state.end == End::Now || self.overflowed(state) {
             return;
         }
         let Some(Queued::Awaited {
@@ -163,6 +163,7 @@ impl<'a> ReadSide<'a> {
                 state.end = End::Now;
                 return;
             }
+            // spec: CP-ERR-03
             Err(error) => state.reply_error(xid, zxid, error),
         }
         self.answered(state, op, xid, zxid, received_ms);
@@ -171,17 +172,23 @@ impl<'a> ReadSide<'a> {
             state.close_after_output();
         }
         self.run_queue(lane, state);
+    }
+
+    /// Ends a connection whose client leaves too much unread.
+    // spec: FT-LOAD-11, CP-FRM-07. Judged before the next reply: one may be as long as it likes.
+    fn overflowed(&self, state: &mut LaneState) -> bool {
         if state.overflows() {
-            // spec: FT-LOAD-11
             self.shared.totals.overflows.add(1);
             state.end = End::Now;
         }
+        state.end == End::Now
     }
 
     /// Runs what stands at the front and waits for nobody.
     fn run_queue(&self, lane: &Lane, state: &mut LaneState) {
         while state.end == End::Open
             && !matches!(state.queue.front(), None | Some(Queued::Awaited { .. }))
+            && !self.overflowed(state)
         {
             let Some(queued) = state.queue.pop_front() else {
                 return;

@@ -118,19 +118,20 @@ pub(crate) fn notify(
             .filter_map(|connection| lanes.get(connection))
         {
             let mut state = lane.lock();
-            // spec: CP-WAT-20, INV-08
+            // spec: CP-WAT-20, INV-08, CP-AUTH-16. By the identities of this moment.
             if state.end != End::Open
                 || !tree.permits(acl, Perms::READ, &shared.schemes, &state.ids)
             {
                 continue;
             }
-            state.out.extend_from_slice(bytes);
-            shared.totals.watch_bytes.add(bytes.len() as u64);
-            // spec: FT-LOAD-11
+            // spec: FT-LOAD-11, CP-FRM-07
             if state.out.len() > MAX_OUTPUT_BYTES {
                 shared.totals.overflows.add(1);
                 state.end = End::Now;
             }
+            // spec: CP-WAT-36. No limit on requests holds an event back.
+            state.out.extend_from_slice(bytes);
+            shared.totals.watch_bytes.add(bytes.len() as u64);
             drop(state);
             rings.push(Arc::clone(lane));
         }

@@ -457,6 +457,32 @@ fn events_beyond_the_cap_close_the_connection() {
 }
 
 #[test]
+fn one_reply_may_be_as_long_as_it_likes() {
+    // spec: CP-FRM-07, FT-LOAD-11
+    let mut host = Host::new();
+    let (conn, _) = host.connect();
+    host.ask(conn, 1, &create("/a", 0));
+    for n in 0..100 {
+        let path = format!("/a/{n:060000}");
+        assert_eq!(host.ask(conn, 2, &create(&path, 0))[0].err, 0);
+    }
+    // Behind a write the driver appends it, and nobody takes the output meanwhile.
+    host.disk_holds = true;
+    let mut bytes = encode(3, &set_data("/a", b"z"));
+    let children = Request::GetChildren(zk_proto::request::ReadPath {
+        path: "/a".into(),
+        watch: false,
+    });
+    bytes.extend(encode(4, &children));
+    host.send(conn, &bytes);
+    host.release_disk();
+    let (out, end) = host.output(conn);
+    assert_eq!(xids(&replies(&out)), [3, 4]);
+    assert!(out.len() > 5 << 20);
+    assert_eq!(end, End::Open);
+}
+
+#[test]
 fn large_requests_have_a_room_of_their_own() {
     // spec: CP-THR-07
     let large = Settings {
@@ -635,4 +661,44 @@ fn a_request_older_than_its_session_may_be_silent_ends_its_connection() {
         [1],
         "closeSession is never stale"
     );
+}
+
+#[test]
+fn events_are_no_requests_and_wait_for_no_limit() {
+    // spec: CP-WAT-36
+    let mut host = throttled(Throttle {
+        max_requests: 1,
+        ..Throttle::default()
+    });
+    let ((watcher, _), (writer, _)) = (host.connect(), host.connect());
+    host.ask(writer, 1, &create("/a", 0));
+    let mut body = Vec::new();
+    body.put_string("/a");
+    body.put_int(0);
+    host.send(watcher, &raw(1, op(OpCode::AddWatch), &body));
+    host.output(watcher);
+    for xid in 2..7 {
+        host.ask(writer, xid, &set_data("/a", b"z"));
+    }
+    assert_eq!(host.shared.totals.outstanding.get(), 0);
+    let replies = host.ask(watcher, 2, &exists("/a", false));
+    assert_eq!(xids(&replies), [-1, -1, -1, -1, -1, 2]);
+}
+
+#[test]
+fn what_a_closing_session_sends_is_dropped() {
+    // spec: CP-OP-11, CP-SES-04
+    let mut host = Host::new();
+    let (conn, _) = host.connect();
+    host.disk_holds = true;
+    host.advance(12_100);
+    // Its end is on the way to the disk; until it is there nothing is answered, and nothing is done.
+    let zxid = host.shared.applied();
+    host.send(conn, &encode(-2, &Request::Ping));
+    host.send(conn, &encode(1, &create("/late", 0)));
+    host.send(conn, &encode(2, &exists("/", false)));
+    assert_eq!(host.output(conn), (Vec::new(), End::Open));
+    host.release_disk();
+    assert_eq!(host.output(conn), (Vec::new(), End::Now));
+    assert_eq!(host.shared.applied(), zxid + 1);
 }

@@ -326,3 +326,26 @@ fn snapshots_become_due_at_a_scattered_count() {
     );
     assert_eq!(Word::parse(*b"srvr"), Some(Word::Srvr));
 }
+
+#[test]
+fn a_local_session_does_what_a_global_one_does() {
+    // spec: CP-CON-35, CP-CON-30
+    let settings = Settings {
+        local_sessions: true,
+        ..settings()
+    };
+    let mut host = Host::with(settings, Arc::new(SimDisk::new()));
+    let before = host.shared.applied();
+    let (conn, session) = host.connect();
+    assert_eq!(host.shared.applied(), before, "no txn made the session");
+    assert_eq!(host.ask(conn, 1, &create("/p", 0))[0].err, 0);
+    assert_eq!(host.ask(conn, 2, &get_data("/p", true))[0].err, 0);
+    let sync = Request::Sync { path: "/p".into() };
+    assert_eq!(host.ask(conn, 3, &sync)[0].err, 0);
+    let replies = host.ask(conn, 4, &set_data("/p", b"y"));
+    assert_eq!(xids(&replies), [-1, 4], "the watch fires");
+    // On the server that made it it is resumed.
+    let again = host.open();
+    host.send(again, &hello(session, 10_000, &password(session), 0));
+    assert_eq!(session_of(&host.output(again).0), (10_000, session));
+}

@@ -176,3 +176,26 @@ async fn connections_of_one_address_are_limited() {
         .unwrap()
         .unwrap();
 }
+
+// spec: CP-FRM-13, CP-OP-10
+#[test]
+fn a_reply_that_ends_a_connection_arrives_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::vivarium(folder.path());
+    for _ in 0..20 {
+        let mut stream = TcpStream::connect(server.address()).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(&HELLO).unwrap();
+        // More than one op that nobody knows: what comes behind the first is not answered.
+        for xid in [6, 7] {
+            let frame = [8, xid, 99].map(i32::to_be_bytes).concat();
+            stream.write_all(&frame).unwrap();
+        }
+        let mut answer = Vec::new();
+        // A reset may follow what was read, since the second request was not.
+        let _reset = stream.read_to_end(&mut answer);
+        assert_eq!(answer.len(), 41 + 20, "{answer:?}");
+        assert_eq!(answer[45..49], 6_i32.to_be_bytes());
+        assert_eq!(answer[57..], (-6_i32).to_be_bytes());
+    }
+}

@@ -364,6 +364,29 @@ async fn a_session_that_is_silent_too_long_is_over() {
     .await;
 }
 
+// spec: CP-SES-08, CP-OP-34
+#[tokio::test]
+async fn a_session_that_has_nothing_to_say_lives_by_its_pings() {
+    on_each(|address| async move {
+        let options = Options::new(&address).unwrap();
+        let options = options.session_timeout(Duration::from_millis(1500));
+        let client = Client::with_options(options).await.unwrap();
+        let timeout = client.session_timeout();
+        let (session, mut changes) = (client.session_id(), client.state_changes());
+        changes.mark_unchanged();
+        // The silence is what is tested: two timeouts of it.
+        tokio::time::sleep(timeout * 2).await;
+        assert!(
+            !changes.has_changed().unwrap_or(true),
+            "{:?}",
+            client.state()
+        );
+        assert!(client.exists("/").await.unwrap().is_some());
+        assert_eq!(client.session_id(), session);
+    })
+    .await;
+}
+
 // spec: CP-OP-04, CP-ORD-01
 #[tokio::test]
 async fn requests_are_pipelined_and_answered_in_order() {

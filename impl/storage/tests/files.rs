@@ -5,7 +5,7 @@ mod common;
 
 use common::*;
 use zk_storage::disk::Disk;
-use zk_storage::sim::{CallKind, Outcome, SimDisk};
+use zk_storage::sim::{CallKind, Outcome, SimDisk, Verdict};
 use zk_storage::{Compression, Config, Error, snapshot};
 
 fn ten(disk: &SimDisk) -> Server {
@@ -574,5 +574,35 @@ fn a_mark_of_session_ids_that_is_no_number_is_refused() {
             matches!(&refused, Err(Error::Damaged(damage)) if damage.file == file("vivarium.sessions")),
             "{refused:?}"
         );
+    }
+}
+
+// spec: DF-ALG-13, DF-ALG-06
+#[test]
+fn a_second_snapshot_of_one_zxid_never_leaves_none() {
+    for steps in 0.. {
+        let disk = SimDisk::new();
+        let mut server = ten(&disk);
+        let first = server.snapshot().unwrap();
+        let halt = disk.steps() + steps;
+        disk.set_hook(move |call| {
+            if call.step >= halt {
+                Verdict::Halt
+            } else {
+                Verdict::Proceed
+            }
+        });
+        let second = server.snapshot();
+        for outcome in disk.outcomes(5) {
+            let after = disk.fork();
+            after.crash(outcome);
+            let (_, facts) = restart(&after);
+            assert_eq!(facts.snapshot_zxid, Some(10), "step {steps}, {outcome:?}");
+        }
+        if let Ok(second) = second {
+            assert_eq!(second.path, first.path);
+            assert!(steps > 3, "the second snapshot took {steps} steps");
+            return;
+        }
     }
 }

@@ -82,6 +82,7 @@ impl Tree {
                 data,
                 version,
             } => {
+                // spec: CP-OP-38
                 let stat = self.set_data(header, path, data.as_deref(), *version, triggers);
                 stat.map(|stat| Response::Data(data.as_deref(), stat))
             }

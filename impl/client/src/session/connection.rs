@@ -101,6 +101,7 @@ impl Connection {
             }
         };
         let error = match end {
+            // spec: CP-ORD-06. Whether it was done is for the caller to find out; nothing is sent again.
             End::Lost => Error::ConnectionLost,
             End::Closed => Error::Closed,
             End::AuthFailed => Error::AuthFailed,

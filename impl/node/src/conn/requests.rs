@@ -304,7 +304,7 @@ impl Conn {
     ) -> Step {
         let limit =
             self.shared.settings.max_frame_bytes + self.shared.settings.max_frame_extra_bytes;
-        // spec: CP-PRE-03, CP-FRM-10. What does not decode is answered here and never proposed.
+        // spec: CP-PRE-03, CP-PRE-18, CP-FRM-10. What does not decode is answered here and never proposed.
         let Ok(Some(request)) = Request::decode_with_limit(op, incoming.body, limit) else {
             let refusal = Refusal {
                 zxid: None,

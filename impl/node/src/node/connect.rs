@@ -93,7 +93,7 @@ impl Node {
     ) {
         let id = self.ids.take();
         if self.shared.settings.local_sessions {
-            // spec: CP-CON-30
+            // spec: CP-CON-30, CP-CON-35
             let session =
                 lock(&self.shared.sessions).start(now.mono_ms, id, hello.timeout_ms, true);
             return self.establish(now, &lane, session, hello);
@@ -113,7 +113,7 @@ impl Node {
         ));
     }
 
-    // spec: CP-CON-11, CP-CON-25
+    // spec: CP-CON-08, CP-CON-11, CP-CON-25. The timeout is the connection's; the session keeps the one in the log.
     pub(super) fn establish(
         &mut self,
         now: Now,

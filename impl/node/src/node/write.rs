@@ -194,8 +194,8 @@ impl Node {
         )
     }
 
-    /// Whether the session may still write, and over this way.
-    // spec: CP-SES-20, CP-SES-21, CP-SES-22, CP-SES-15
+    /// Whether the session may still write, and over this way. A connection of a session that has moved learns of it here.
+    // spec: CP-CON-26, CP-SES-20, CP-SES-21, CP-SES-22, CP-SES-15
     fn standing(&mut self, submission: &Submission, sessions: &Tracker) -> Result<(), ErrorCode> {
         if matches!(
             submission.op,
@@ -304,7 +304,7 @@ impl Node {
 
     /// A sync, or the end of a local session: due once all that its session sent before is applied,
     /// and (at a leader) a quorum still follows.
-    // spec: CP-ORD-20, CP-ORD-21, QP-BC-15, INV-05
+    // spec: CP-ORD-20, CP-ORD-21, CP-ORD-22, QP-BC-15, INV-05
     pub(super) fn sync(
         &mut self,
         now: Now,

@@ -195,6 +195,7 @@ impl Kind {
                 set(draft, value.eq_ignore_ascii_case("true"));
                 Ok(())
             }
+            // spec: CP-AUTH-15. Apache takes what is not `yes` for `no`; a slip here is refused.
             Self::YesNo { set } => {
                 let value = match value {
                     "yes" => true,

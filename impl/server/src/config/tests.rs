@@ -134,6 +134,11 @@ fn complaints_name_file_line_key_and_what_is_allowed() {
             "enforceQuota=yes",
             "zoo.cfg:2: enforceQuota: \"yes\" is neither true nor false; taken as false",
         ),
+        // spec: CP-AUTH-15
+        (
+            "skipACL=Yes",
+            "refused: zoo.cfg:2: skipACL: \"Yes\" is not allowed; allowed: yes or no",
+        ),
         (
             "electionAlg=1",
             "refused: zoo.cfg:2: electionAlg: \"1\" is not allowed; allowed: a whole number from 3 to 3",

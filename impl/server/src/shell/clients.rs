@@ -81,18 +81,10 @@ impl Port {
             now,
         ));
         let conn = Conn::new(Arc::clone(&self.shared), Arc::clone(&lane), now);
-        if let Err(error) = self.tune(&stream) {
+        if let Err(error) = tune(&stream, self.keep_alive) {
             tracing::debug!(%error, %peer, "socket options");
         }
         tokio::spawn(Connection::new(Arc::clone(self), conn, bell, stream));
-    }
-
-    fn tune(&self, stream: &TcpStream) -> std::io::Result<()> {
-        stream.set_nodelay(true)?;
-        if self.keep_alive {
-            SockRef::from(stream).set_tcp_keepalive(&TcpKeepalive::new())?;
-        }
-        Ok(())
     }
 
     // spec: FT-CON-22
@@ -116,5 +108,37 @@ impl Port {
             host: &host,
         };
         answer(word, argument, &asked)
+    }
+}
+
+// spec: CP-FRM-14
+fn tune(stream: &TcpStream, keep_alive: bool) -> std::io::Result<()> {
+    stream.set_nodelay(true)?;
+    if keep_alive {
+        SockRef::from(stream).set_tcp_keepalive(&TcpKeepalive::new())?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    #[tokio::test]
+    async fn accepted_sockets_have_apaches_options() {
+        // spec: CP-FRM-14
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap())
+            .await
+            .unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        for keep_alive in [false, true] {
+            tune(&stream, keep_alive).unwrap();
+            let socket = SockRef::from(&stream);
+            assert!(socket.tcp_nodelay().unwrap());
+            assert_eq!(socket.linger().unwrap(), None);
+            assert_eq!(socket.keepalive().unwrap(), keep_alive);
+        }
     }
 }

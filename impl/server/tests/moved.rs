@@ -1,0 +1,119 @@
+//! A session that moves to another server of its ensemble, and what its old connection may still do.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on fails"
+)]
+
+mod harness;
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use harness::PATIENCE;
+use harness::ensemble::Ensemble;
+use zk_proto::request::{Create, ReadPath};
+use zk_proto::{Acl, ConnectRequest, ConnectResponse, MultiOp, Reader, ReplyHeader, Request, jute};
+
+/// One connection, by frames: a client library would come back by itself.
+struct Raw {
+    stream: TcpStream,
+    session: i64,
+    password: Vec<u8>,
+}
+
+impl Raw {
+    fn open(address: &str, session: i64, password: &[u8]) -> Self {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut hello = Vec::new();
+        jute::frame(&mut hello, |out| {
+            ConnectRequest {
+                protocol_version: 0,
+                last_zxid_seen: 0,
+                timeout: 30_000,
+                session_id: session,
+                password: Some(password),
+                read_only: Some(false),
+            }
+            .encode(out);
+        });
+        stream.write_all(&hello).unwrap();
+        let answer = frame(&mut stream).expect("an answer to the handshake");
+        let answer = ConnectResponse::decode(&answer).unwrap();
+        Self {
+            session: answer.session_id,
+            password: answer.password.to_vec(),
+            stream,
+        }
+    }
+
+    /// The same session on another connection.
+    fn again(&self, address: &str) -> Self {
+        Self::open(address, self.session, &self.password)
+    }
+
+    /// The error code of the reply; None when the connection ends without one.
+    fn ask(&mut self, request: &Request<'_>) -> Option<i32> {
+        let mut bytes = Vec::new();
+        request.encode_frame(1, &mut bytes);
+        self.stream.write_all(&bytes).unwrap();
+        let reply = frame(&mut self.stream)?;
+        Some(ReplyHeader::read(&mut Reader::new(&reply)).unwrap().err)
+    }
+}
+
+/// The next frame; None at the end.
+fn frame(stream: &mut TcpStream) -> Option<Vec<u8>> {
+    let mut len = [0; 4];
+    stream.read_exact(&mut len).ok()?;
+    let mut frame = vec![0; u32::from_be_bytes(len) as usize];
+    stream.read_exact(&mut frame).expect("a whole frame");
+    Some(frame)
+}
+
+fn create(path: &str) -> Create<'_> {
+    Create {
+        path: path.into(),
+        data: None,
+        acl: Some(std::iter::once(&Acl::open()).collect()),
+        flags: 0,
+    }
+}
+
+fn zxid(ensemble: &Ensemble, id: usize) -> u64 {
+    let answer = ensemble.word(id, "srvr");
+    let line = answer
+        .lines()
+        .find_map(|line| line.strip_prefix("Zxid: 0x"));
+    u64::from_str_radix(line.unwrap(), 16).unwrap()
+}
+
+// spec: CP-CON-26, CP-MUL-09, CP-SES-15, CP-SES-20, CP-SES-23, INV-14
+#[test]
+fn the_old_connection_reads_and_closes_the_session_but_does_not_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let ensemble = Ensemble::start(folder.path(), 3, 0, "");
+    let exists = Request::Exists(ReadPath {
+        path: "/p".into(),
+        watch: false,
+    });
+    let mut old = Raw::open(&ensemble.address(1), 0, &[0; 16]);
+    assert_eq!(old.ask(&Request::Create(create("/p"))), Some(0));
+    let mut new = old.again(&ensemble.address(2));
+    assert_eq!(new.session, old.session);
+    // Nobody tells the first server.
+    assert_eq!(old.ask(&exists), Some(0));
+    let before = zxid(&ensemble, 1);
+    let multi = Request::Multi([MultiOp::Create(create("/late"))].into_iter().collect());
+    assert_eq!(old.ask(&multi), None);
+    assert_eq!(zxid(&ensemble, 1), before + 1, "the refusal is a txn");
+    assert_eq!(new.ask(&Request::Create(create("/late"))), Some(0));
+    // Back again: now the second server's connection is the old one.
+    let mut back = new.again(&ensemble.address(1));
+    assert_eq!(back.ask(&exists), Some(0));
+    assert_eq!(new.ask(&Request::CloseSession), Some(0));
+    assert_eq!(back.again(&ensemble.address(3)).session, 0);
+    assert_eq!(back.ask(&exists), None);
+}
