@@ -16,6 +16,9 @@ step() {
 step "peers: Apache ZooKeeper and other clients" bash conformance/peers/setup.sh
 step "format" cargo fmt --all --check
 step "clippy" cargo clippy --workspace --all-targets --locked -- -D warnings
+step "clippy of the mutants" cargo clippy -p zk-tree -p zk-node -p zk-server --features zk-server/mutants --bin vivarium-mutant \
+  --locked -- -D warnings
 step "rustdoc" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
 step "build of what tests start" cargo build --locked --bins
+step "build of the mutants" cargo build --locked -p zk-server --features mutants --bin vivarium-mutant
 step "tests" cargo test --workspace --locked --no-fail-fast

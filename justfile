@@ -32,6 +32,10 @@ sim seed:
 conform target profile="3.9.5":
     cargo run --release --locked -p zk-conformance -- run --servers {{target}} --profile {{profile}}
 
+# Every mutant against every case; writes conformance/mutants.md.
+mutants:
+    cargo test --locked -p zk-conformance --test mutants -- --ignored
+
 # Benches.
 bench:
     cargo bench -p zk-bench

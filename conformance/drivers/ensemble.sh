@@ -4,7 +4,7 @@
 #   ensemble.sh KIND setup|teardown
 #   ensemble.sh KIND start|stop|kill|pause|resume|isolate|heal ID
 #
-# KIND is apache-3.8.0, apache-3.9.5 (see conformance/peers) or vivarium. Servers reach each other through links that
+# KIND is apache-3.8.0, apache-3.9.5 (see conformance/peers), vivarium or mutant (see conformance/mutants.toml). Servers reach each other through links that
 # `zk-conformance links` forwards, so that one can be cut off from the others while its clients stay.
 set -euo pipefail
 
@@ -15,6 +15,7 @@ case $kind in
   apache-3.8.0) base=26200 ;;
   apache-3.9.5) base=26300 ;;
   vivarium) base=26400 ;;
+  mutant) base=24900 ;;
   *) echo "ensemble.sh: no kind $kind" >&2; exit 2 ;;
 esac
 
@@ -81,6 +82,7 @@ serve() {
       APACHE_LOG=$dir/$id.log launch "$dir/$id.pid" "$here/../peers/run-apache.sh" "${kind#apache-}" config "$dir/$id.cfg" \
         -Dznode.container.checkIntervalMs=200 ;;
     vivarium) launch "$dir/$id.pid" "${VIVARIUM:-$here/../../target/debug/vivarium}" server "$dir/$id.cfg" ;;
+    mutant) launch "$dir/$id.pid" "${VIVARIUM:-$here/../../target/debug/vivarium-mutant}" server "$dir/$id.cfg" ;;
   esac
 }
 

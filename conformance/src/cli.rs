@@ -9,7 +9,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, anyhow, bail};
 use clap::{Args, Parser, Subcommand};
 
-use crate::case::{self, Case};
+use crate::case::{self, Case, Need};
 use crate::claim::{self, Claim};
 use crate::control::probe;
 use crate::diff::{self, Setup};
@@ -80,6 +80,12 @@ struct RunArgs {
     /// Cases at a time
     #[arg(long, default_value_t = 16)]
     parallel: usize,
+    /// What the target is set up with; without this the suite finds out, and spares a server that does not act like it
+    #[arg(long = "set-up", value_delimiter = ',')]
+    set_up: Vec<Need>,
+    /// How often a case that fails runs again, to tell FAIL from FLAKY
+    #[arg(long, default_value_t = 2)]
+    retries: usize,
     /// Run in another order
     #[arg(long)]
     shuffle: Option<u64>,
@@ -283,8 +289,9 @@ fn run_cases(args: &RunArgs, target: &Target) -> Result<RunResult> {
         .first()
         .context("no server given (--servers HOST:PORT)")?;
     let tag = format!("{:x}{:x}", wall_clock_ms(), std::process::id());
-    let facts =
+    let mut facts =
         probe(first, &format!("/zkc-{tag}-probe")).with_context(|| format!("asking {first}"))?;
+    args.set_up.iter().for_each(|need| facts.assume(*need));
     let mut cases = case::all().map_err(|why| anyhow!(why))?;
     cases.retain(|case| {
         selected(case, Some(args.profile), &args.ids) && (args.hazardous || !case.hazardous)
@@ -301,6 +308,7 @@ fn run_cases(args: &RunArgs, target: &Target) -> Result<RunResult> {
         facts: &facts,
         cases,
         workers: args.parallel.max(1),
+        retries: args.retries,
         progress: &terminal::progress,
         tag,
     });

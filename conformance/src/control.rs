@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use crate::case::Need;
 use crate::engine::Stop;
 use crate::engine::session::{Handshake, PATIENCE, Received, Session, connect_response};
 use crate::wire::jute::Out;
@@ -118,6 +119,22 @@ pub struct Facts {
     pub quota: bool,
     pub container: bool,
     pub short_sessions: bool,
+}
+
+impl Facts {
+    /// The target's owner says that it has this: a server that does not act like it is not spared.
+    pub fn assume(&mut self, need: Need) {
+        match need {
+            Need::Super => self.super_user = true,
+            Need::Ttl => self.ttl = true,
+            Need::NoTtl => self.ttl = false,
+            Need::Quota => self.quota = true,
+            Need::Container => self.container = true,
+            Need::ShortSessions => self.short_sessions = true,
+            // What runs and whether there is a driver needs no telling.
+            Need::Standalone | Need::Ensemble | Need::Driver => {}
+        }
+    }
 }
 
 /// Asks the server at `address` what it has. Leaves nothing behind.

@@ -12,14 +12,13 @@ use crate::engine::Stop;
 use crate::engine::run::{Run, Target};
 use crate::outcome::{CaseResult, Outcome};
 
-/// A failed case runs again so often, to tell FAIL from FLAKY.
-const RETRIES: usize = 2;
-
 pub struct Plan<'a> {
     pub target: &'a Target,
     pub facts: &'a Facts,
     pub cases: Vec<Case>,
     pub workers: usize,
+    /// A failed case runs again so often, to tell FAIL from FLAKY.
+    pub retries: usize,
     /// Told of each result as it comes.
     pub progress: &'a (dyn Fn(usize, usize, &CaseResult) + Sync),
     /// Makes the names of this run's znodes unlike those of any other run.
@@ -96,7 +95,7 @@ fn one(
     }
     let mut first = attempt(plan, case, home, control, 0);
     if first.outcome == Outcome::Fail {
-        for retry in 1..=RETRIES {
+        for retry in 1..=plan.retries {
             let again = attempt(plan, case, home, control, retry);
             if matches!(again.outcome, Outcome::Pass | Outcome::NonStrict) {
                 first.outcome = Outcome::Flaky;

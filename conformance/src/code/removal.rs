@@ -3,13 +3,15 @@
 use crate::engine::Stop;
 use crate::engine::run::Run;
 
-/// spec: CP-EPH-21. A second container, emptied later, goes; by then the timer
-/// has looked at the first one too.
+/// spec: CP-EPH-21. Two more containers, emptied one after the other, go; by then the timer has looked at the others,
+/// and removed whatever it found there.
 pub(super) fn containers_in_use_stay(run: &mut Run<'_>) -> Result<(), Stop> {
     run.script(
         "createContainer ~/used\ncreate ~/used/x\ncreateContainer ~/never\n\
          createContainer ~/spent\ncreate ~/spent/x\ndelete ~/spent/x\n\
-         wait exists ~/spent -> NoNode\nexists ~/used -> ok\nexists ~/never -> ok",
+         wait exists ~/spent -> NoNode\n\
+         createContainer ~/last\ncreate ~/last/x\ndelete ~/last/x\n\
+         wait exists ~/last -> NoNode\nexists ~/used -> ok\nexists ~/never -> ok",
     )
 }
 

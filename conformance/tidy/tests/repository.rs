@@ -198,3 +198,30 @@ fn only_the_core_decides_the_protocol() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn no_server_for_use_has_a_mutant() -> Result<()> {
+    // The feature is handed down to zk-tree and asked for by name only.
+    let handed_down = [
+        ("impl/tree/Cargo.toml", "mutants = []"),
+        ("impl/node/Cargo.toml", "mutants = [\"zk-tree/mutants\"]"),
+        ("impl/server/Cargo.toml", "mutants = [\"zk-node/mutants\"]"),
+    ];
+    for manifest in sources(&["Cargo.toml"])? {
+        let own = handed_down.iter().find(|(path, _)| *path == manifest.path);
+        for line in manifest.text.lines().filter(|l| l.contains("mutants")) {
+            let expected = own.is_some_and(|(_, feature)| *feature == line)
+                || line == "required-features = [\"mutants\"]"
+                || line.starts_with('#');
+            assert!(expected, "{}: {line}", manifest.path);
+        }
+        assert!(
+            own.is_none() || !manifest.text.contains("\ndefault = "),
+            "{} has default features",
+            manifest.path
+        );
+    }
+    let main = std::fs::read_to_string(top()?.join("impl/server/src/main.rs"))?;
+    assert!(main.contains("#[cfg(feature = \"mutants\")]\ncompile_error!"));
+    Ok(())
+}

@@ -28,3 +28,4 @@ pub use node::{Input, Node, NodeError, Output};
 pub use settings::Settings;
 pub use shared::Shared;
 pub use time::Now;
+pub use zk_tree::Mutant;

@@ -10,7 +10,7 @@ use crate::watching;
 use std::cell::Cell;
 use zk_proto::jute::frame;
 use zk_proto::{ErrorCode, Id, OpCode, ReplyHeader, Request};
-use zk_tree::{Outcome, Reader, Tree};
+use zk_tree::{Mutant, Outcome, Reader, Tree};
 
 /// What reads of one hold of the tree's lock share.
 #[derive(Debug)]
@@ -54,9 +54,13 @@ impl<'a> ReadSide<'a> {
     /// Appends the answer to a read that is at the front of its connection's order.
     // spec: CP-OP-05, CP-ORD-01
     pub(crate) fn serve(&self, lane: &Lane, state: &mut LaneState, request: &ReadRequest<'_>) {
-        let zxid = self.shared.applied();
+        let zxid = if Mutant::ReadWithoutZxid.acts() {
+            0
+        } else {
+            self.shared.applied()
+        };
         // spec: CP-OP-01, CP-OP-34
-        let xid = if request.op == OpCode::Ping {
+        let xid = if request.op == OpCode::Ping && !Mutant::PingEchoesXid.acts() {
             zk_proto::xid::PING
         } else {
             request.xid
@@ -70,6 +74,7 @@ impl<'a> ReadSide<'a> {
         let decoded = Request::decode(request.op, request.body).ok().flatten();
         if let (Some(Request::SetWatches(lists) | Request::SetWatches2(lists)), Some(tree)) =
             (&decoded, self.tree)
+            && !Mutant::CatchUpAfterReply.acts()
         {
             watching::restore(self.shared, tree, lane.id, lists, out);
         }
@@ -92,6 +97,12 @@ impl<'a> ReadSide<'a> {
                 .write(out);
             }
         });
+        if let (Some(Request::SetWatches(lists) | Request::SetWatches2(lists)), Some(tree)) =
+            (&decoded, self.tree)
+            && Mutant::CatchUpAfterReply.acts()
+        {
+            watching::restore(self.shared, tree, lane.id, lists, out);
+        }
         state.sent += 1;
         self.answered(state, request.op, xid, zxid, request.received_ms);
     }
@@ -150,7 +161,17 @@ impl<'a> ReadSide<'a> {
             return;
         };
         self.shared.unqueue(&answered);
-        let zxid = self.shared.applied();
+        let mut zxid = self.shared.applied();
+        if Mutant::WriteWithOldZxid.acts() && outcome.is_ok() {
+            zxid -= 1;
+        }
+        if Mutant::FailureWithoutZxid.acts() && outcome.is_err() {
+            zxid = 0;
+        }
+        if op == OpCode::CloseSession && Mutant::CloseUnanswered.acts() {
+            state.end = End::Now;
+            return;
+        }
         match outcome {
             Ok(mut response) => {
                 if let Queued::Awaited { path_only, .. } = &answered {
@@ -167,7 +188,7 @@ impl<'a> ReadSide<'a> {
             Err(error) => state.reply_error(xid, zxid, error),
         }
         self.answered(state, op, xid, zxid, received_ms);
-        if op == OpCode::CloseSession {
+        if op == OpCode::CloseSession && !Mutant::CloseLeavesConnection.acts() {
             // spec: CP-OP-35
             state.close_after_output();
         }

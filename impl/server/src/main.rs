@@ -1,5 +1,8 @@
 //! `vivarium`: the command line.
 
+#[cfg(feature = "mutants")]
+compile_error!("the feature `mutants` is for `vivarium-mutant` alone: a server for use has none");
+
 mod cli;
 
 use std::process::ExitCode;

@@ -9,6 +9,7 @@ use zk_proto::{
     CreateKind, CreateTxn, ErrorCode, MultiResult, Response, StatPersisted, Txn, TxnHeader,
 };
 
+use crate::mutant::Mutant;
 use crate::owner::Kind;
 use crate::path;
 use crate::quota;
@@ -71,6 +72,11 @@ impl Tree {
                 Ok(Response::Empty)
             }
             Txn::Error { err } => Err(*err),
+            Txn::Multi(parts)
+                if Mutant::MultiErrorInHeader.acts() && first_error(parts).is_some() =>
+            {
+                Err(first_error(parts).unwrap_or_default())
+            }
             Txn::Multi(parts) => Ok(Response::Multi(Cow::Owned(
                 self.apply_multi(header, parts, triggers),
             ))),
@@ -128,11 +134,30 @@ impl Tree {
             .iter()
             .position(|part| matches!(part, Txn::Error { .. }))
         else {
-            return parts
+            let before = triggers.len();
+            let results = parts
                 .iter()
                 .map(|part| self.apply_part(header, part, triggers))
                 .collect();
+            if Mutant::MultiTellsNobody.acts() {
+                triggers.truncate(before);
+            }
+            return results;
         };
+        if Mutant::MultiHalfDone.acts() {
+            for part in &parts[..failed] {
+                self.apply_part(header, part, triggers);
+            }
+        }
+        let parts = if Mutant::MultiVectorShort.acts() {
+            &parts[..=failed]
+        } else {
+            parts
+        };
+        if Mutant::MultiVectorUniform.acts() {
+            let error = first_error(parts).unwrap_or_default();
+            return parts.iter().map(|_| MultiResult::Error(error)).collect();
+        }
         let error = |(index, part): (usize, &Txn)| {
             let other = if index < failed {
                 0
@@ -257,7 +282,13 @@ impl Tree {
         };
         if new > current {
             self.change(parent, path, |node| {
-                (node.cversion, node.pzxid) = (new, zxid)
+                node.cversion = new;
+                if !Mutant::PzxidIgnoresCreates.acts() {
+                    node.pzxid = zxid;
+                }
+                if Mutant::ChildrenCountAsData.acts() {
+                    node.mzxid = zxid;
+                }
             });
         }
     }
@@ -271,7 +302,7 @@ impl Tree {
     ) -> Result<(), i32> {
         let (parent_path, name) = path::split(&path).ok_or(NO_NODE)?;
         let parent = self.lookup(parent_path).ok_or(NO_NODE)?;
-        if zxid > self.slab.node(parent).pzxid {
+        if zxid > self.slab.node(parent).pzxid && !Mutant::PzxidIgnoresDeletes.acts() {
             self.change(parent, parent_path, |node| node.pzxid = zxid);
         }
         let id = self.child(parent, name).ok_or(NO_NODE)?;
@@ -341,7 +372,9 @@ impl Tree {
     fn set_acl<'t>(&mut self, path: &str, acl: &[zk_proto::Acl], version: i32) -> Outcome<'t> {
         let id = self.lookup(path).ok_or(NO_NODE)?;
         self.replace_acl(id, acl);
-        self.change(id, path, |node| node.aversion = version);
+        if !Mutant::AversionStays.acts() {
+            self.change(id, path, |node| node.aversion = version);
+        }
         Ok(Response::Stat(self.shown(id)))
     }
 
@@ -357,10 +390,22 @@ impl Tree {
             // One that is gone already is no error: in replay the snapshot may be ahead.
             self.delete(header.zxid, Cow::Borrowed(path), triggers).ok();
         }
+        if Mutant::EphemeralsOutliveSession.acts() {
+            return;
+        }
         let left: Vec<String> = self.ephemerals(header.session_id).collect();
         for path in left {
             self.delete(header.zxid, Cow::Owned(path), triggers).ok();
         }
+    }
+}
+
+/// The error of the part that failed.
+fn first_error(parts: &[Txn]) -> Option<i32> {
+    let is_error = |part: &Txn| matches!(part, Txn::Error { .. });
+    match parts.iter().find(|part| is_error(part)) {
+        Some(Txn::Error { err }) => Some(*err),
+        _ => None,
     }
 }
 

@@ -6,6 +6,8 @@ use alloc::vec::Vec;
 use zk_proto::multi::Ops;
 use zk_proto::{CreateMode, MultiOp, MultiResult, Response};
 
+use crate::mutant::Mutant;
+
 /// Which ops of a multi are creates that are answered with the path alone.
 ///
 /// A create2 is logged as a create there, so [`crate::Tree::apply`] answers both with the stat, and whoever still has
@@ -28,6 +30,9 @@ impl PathOnly {
 
     /// Takes the stats out of the answer.
     pub fn narrow(&self, response: &mut Response<'_>) {
+        if Mutant::MultiCreateWithStat.acts() {
+            return;
+        }
         let Response::Multi(Cow::Owned(results)) = response else {
             return;
         };

@@ -1,5 +1,6 @@
 //! What an `ephemeralOwner` means.
 
+use crate::mutant::Mutant;
 use crate::settings::Settings;
 
 /// The owner of every container.
@@ -63,6 +64,9 @@ impl Kind {
 // spec: CP-TREE-12
 pub fn shown(owner: i64, settings: &Settings) -> i64 {
     match Kind::of(owner, settings) {
+        Kind::Ephemeral(_) if Mutant::EphemeralOwnerHidden.acts() => 0,
+        Kind::Container if Mutant::ContainerOwnerLeaks.acts() => owner,
+        Kind::Ttl(_) if Mutant::TtlOwnerLeaks.acts() => owner,
         Kind::Ephemeral(session) => session,
         Kind::Persistent | Kind::Container | Kind::Ttl(_) => 0,
     }

@@ -1,5 +1,7 @@
 //! Paths: which are valid, and their parts.
 
+use crate::mutant::Mutant;
+
 /// The root as the digest and snapshots spell it.
 pub(crate) const ROOT: &str = "";
 /// Where the server keeps its own znodes.
@@ -20,11 +22,17 @@ pub fn is_valid(path: &str) -> bool {
 
 // spec: CP-PATH-02, CP-PATH-03
 fn is_valid_name(name: &str) -> bool {
+    if Mutant::DotsAreNames.acts() {
+        return !name.is_empty();
+    }
     !matches!(name, "" | "." | "..")
 }
 
 // spec: CP-PATH-04, CP-PATH-05
 fn is_forbidden(c: char) -> bool {
+    if Mutant::ControlCharactersInPaths.acts() {
+        return c == '\0';
+    }
     matches!(c, '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{e000}'..='\u{f8ff}' | '\u{fff0}'..)
 }
 

@@ -6,6 +6,7 @@ use alloc::string::String;
 
 use zk_proto::ErrorCode;
 
+use crate::mutant::Mutant;
 use crate::path;
 use crate::store::node::NodeId;
 use crate::tree::Tree;
@@ -146,7 +147,7 @@ pub(crate) fn rebuild(tree: &mut Tree) {
 /// Refuses what goes over a hard limit. It looks at what is applied, so txns in flight may overshoot.
 // spec: CP-QUO-06, CP-QUO-07, CP-QUO-08
 pub(crate) fn check(tree: &Tree, path: &str, bytes: i64, count: i64) -> Result<(), ErrorCode> {
-    if !tree.settings.enforce_quota {
+    if !tree.settings.enforce_quota || Mutant::HardQuotaIgnored.acts() {
         return Ok(());
     }
     let Some(prefix) = tree.quotas.deepest(path) else {
@@ -160,7 +161,11 @@ pub(crate) fn check(tree: &Tree, path: &str, bytes: i64, count: i64) -> Result<(
         return Ok(());
     };
     for (change, soft, hard) in [(count, COUNT, COUNT_HARD), (bytes, BYTES, BYTES_HARD)] {
-        let limit = limits.get(hard);
+        let limit = limits.get(if Mutant::SoftQuotaRefuses.acts() {
+            soft
+        } else {
+            hard
+        });
         if change != 0 && limit > UNLIMITED && current.get(soft).saturating_add(change) > limit {
             return Err(ErrorCode::QuotaExceeded);
         }
@@ -171,6 +176,9 @@ pub(crate) fn check(tree: &Tree, path: &str, bytes: i64, count: i64) -> Result<(
 /// Books a change on the deepest quota above it. Only the account's data change.
 // spec: CP-QUO-05, CP-TREE-26
 fn account(tree: &mut Tree, path: &str, bytes: i64, count: i64) {
+    if Mutant::AccountStands.acts() {
+        return;
+    }
     let Some(prefix) = tree.quotas.deepest(path) else {
         return;
     };

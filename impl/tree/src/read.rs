@@ -6,6 +6,7 @@ use zk_proto::multi::Ops;
 use zk_proto::{ErrorCode, Id, MultiOp, MultiResult, Perms, Put, Request};
 
 use crate::auth::{self, Schemes};
+use crate::mutant::Mutant;
 use crate::store::acls::AclRef;
 use crate::store::node::NodeId;
 use crate::tree::{ROOT_ID, Tree};
@@ -72,7 +73,12 @@ impl Tree {
         if path.contains('\0') {
             return Err(ErrorCode::BadArguments);
         }
-        self.shown(self.readable(path, reader)?).write(out);
+        let id = if Mutant::ExistsNeedsNoPermission.acts() {
+            self.lookup(path).ok_or(ErrorCode::NoNode)?
+        } else {
+            self.readable(path, reader)?
+        };
+        self.shown(id).write(out);
         Ok(())
     }
 
@@ -84,7 +90,12 @@ impl Tree {
         out: &mut Vec<u8>,
     ) -> Result<(), ErrorCode> {
         let id = self.readable(path, reader)?;
-        out.put_buffer(self.slab.node(id).data());
+        let data = self.slab.node(id).data();
+        if Mutant::NullReadsAsEmpty.acts() {
+            out.put_buffer(Some(data.unwrap_or_default()));
+        } else {
+            out.put_buffer(data);
+        }
         self.shown(id).write(out);
         Ok(())
     }
@@ -125,17 +136,18 @@ impl Tree {
     ) -> Result<(), ErrorCode> {
         let id = self.lookup(path).ok_or(ErrorCode::NoNode)?;
         let acl = self.acl_of(id);
-        if !self.permits(
-            acl,
-            Perms(Perms::READ.0 | Perms::ADMIN.0),
-            reader.schemes,
-            reader.ids,
-        ) {
+        let needed = if Mutant::GetAclNeedsAdmin.acts() {
+            Perms::ADMIN
+        } else {
+            Perms(Perms::READ.0 | Perms::ADMIN.0)
+        };
+        if !self.permits(acl, needed, reader.schemes, reader.ids) {
             return Err(ErrorCode::NoAuth);
         }
         put_acl(
             acl,
-            self.permits(acl, Perms::ADMIN, reader.schemes, reader.ids),
+            self.permits(acl, Perms::ADMIN, reader.schemes, reader.ids)
+                || Mutant::HashesShown.acts(),
             out,
         );
         self.shown(id).write(out);
@@ -151,7 +163,9 @@ impl Tree {
         out: &mut Vec<u8>,
     ) -> Result<(), ErrorCode> {
         let id = self.readable(path, reader)?;
-        let count = if id == ROOT_ID {
+        let count = if Mutant::OneLevelCounted.acts() {
+            self.slab.node(id).children().len()
+        } else if id == ROOT_ID {
             self.slab.len() - 1
         } else {
             self.count_below(id)
@@ -168,13 +182,14 @@ impl Tree {
             .unwrap_or_default();
         out.put_strings(
             self.ephemerals(reader.session)
-                .filter(|path| path.starts_with(prefix)),
+                .filter(|path| path.starts_with(prefix) || Mutant::PrefixIgnored.acts()),
         );
     }
 
     /// multiRead: each op's answer or error, independent of the others.
     // spec: CP-MUL-12, CP-MUL-02
     pub fn multi_read(&self, ops: &Ops<'_>, reader: &Reader<'_>, out: &mut Vec<u8>) {
+        let mut stopped = false;
         for op in ops.iter() {
             let start = out.len();
             // Type, not done, no error.
@@ -186,11 +201,13 @@ impl Tree {
                 reason = "a multiRead with a write in it does not decode"
             )]
             let answer = match &op {
+                _ if stopped => Err(ErrorCode::RuntimeInconsistency),
                 MultiOp::GetChildren(read) => self.get_children(&read.path, reader, out),
                 MultiOp::GetData(read) => self.get_data(&read.path, reader, out),
                 _ => Err(ErrorCode::MarshallingError),
             };
             if let Err(error) = answer {
+                stopped = Mutant::MultiReadStops.acts();
                 out.truncate(start);
                 MultiResult::Error(error.code()).write(out);
             }
@@ -209,6 +226,8 @@ impl Tree {
         let id = self.lookup(path).ok_or(ErrorCode::NoNode)?;
         if self.permits(self.acl_of(id), Perms::READ, reader.schemes, reader.ids) {
             Ok(id)
+        } else if Mutant::HiddenLooksMissing.acts() {
+            Err(ErrorCode::NoNode)
         } else {
             Err(ErrorCode::NoAuth)
         }
@@ -218,6 +237,10 @@ impl Tree {
         let children = self.slab.node(id).children();
         out.put_count(children.len());
         for child in children {
+            if Mutant::ChildrenWithPaths.acts() {
+                out.put_string(&self.path_of(*child));
+                continue;
+            }
             out.put_buffer(Some(self.slab.node(*child).name()));
         }
     }
@@ -240,7 +263,11 @@ pub fn who_am_i(reader: &Reader<'_>, out: &mut Vec<u8>) {
     out.put_count(reader.ids.len());
     for id in reader.ids {
         out.put_echo(&id.scheme);
-        out.put_echo(reader.schemes.user(id));
+        if Mutant::WhoAmIShowsHashes.acts() {
+            out.put_echo(&id.id);
+        } else {
+            out.put_echo(reader.schemes.user(id));
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use zk_proto::{Acl, Stat, StatPersisted, TxnDigest};
 
 use crate::digest::{self, History};
+use crate::mutant::Mutant;
 use crate::owner;
 use crate::path;
 use crate::quota::Quotas;
@@ -202,14 +203,21 @@ impl Tree {
     // spec: CP-TREE-10, CP-TREE-11, CP-TREE-12
     pub(crate) fn shown(&self, id: NodeId) -> Stat {
         let node = self.slab.node(id);
-        let children = node.children().len() as i32;
+        let mut children = node.children().len() as i32;
+        let mut cversion = node.cversion.wrapping_mul(2).wrapping_sub(children);
+        if Mutant::CversionIgnoresDeletes.acts() {
+            cversion = node.cversion;
+        }
+        if Mutant::NumChildrenOfZero.acts() {
+            children = 0;
+        }
         Stat {
             czxid: node.czxid,
             mzxid: node.mzxid,
             ctime: node.ctime,
             mtime: node.mtime,
             version: node.version,
-            cversion: node.cversion.wrapping_mul(2).wrapping_sub(children),
+            cversion,
             aversion: node.aversion,
             ephemeral_owner: owner::shown(self.owner_of(node), &self.settings),
             data_length: node.data_len() as i32,

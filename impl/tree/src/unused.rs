@@ -3,6 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::mutant::Mutant;
 use crate::owner::Kind;
 use crate::store::node::Node;
 use crate::tree::Tree;
@@ -16,6 +17,9 @@ impl Tree {
             let age = now_ms.saturating_sub(node.mtime);
             node.children().is_empty()
                 && match kind {
+                    Kind::Container if Mutant::ContainersStay.acts() => false,
+                    Kind::Container if Mutant::NewContainersGo.acts() => true,
+                    Kind::Ttl(_) if Mutant::TtlZnodesStay.acts() => false,
                     Kind::Container => {
                         node.cversion > 0 || (max_never_used_ms != 0 && age > max_never_used_ms)
                     }

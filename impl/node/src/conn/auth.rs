@@ -5,6 +5,7 @@ use super::lane::LaneState;
 use crate::shared::Shared;
 use std::sync::Arc;
 use zk_proto::{ErrorCode, Id, OpCode, Put, Request, RequestHeader};
+use zk_tree::Mutant;
 
 /// Identities that one connection may collect.
 // spec: FT-CON-17
@@ -34,7 +35,10 @@ pub(super) fn auth(
     {
         return ensemble(names, state, header.xid, request.auth.unwrap_or_default());
     }
-    let proved = shared.schemes.authenticate(&request.scheme, request.auth);
+    let proved = match shared.schemes.authenticate(&request.scheme, request.auth) {
+        Err(_) if Mutant::UnknownSchemeAccepted.acts() => Ok(Vec::new()),
+        proved => proved,
+    };
     match proved.ok().and_then(|new| merged(&state.ids, new)) {
         Some(ids) => {
             state.ids = ids;
@@ -44,6 +48,9 @@ pub(super) fn auth(
         None => {
             shared.totals.auth_failures.add(1);
             state.reply(header.xid, 0, ErrorCode::AuthFailed, |_| {});
+            if Mutant::AuthFailureStaysOpen.acts() {
+                return Verdict::Accepted;
+            }
             state.close_after_output();
             Verdict::Closed
         }
@@ -65,6 +72,9 @@ fn ensemble(names: &[String], state: &mut LaneState, xid: i32, asked: &[u8]) -> 
 /// The old identities and the new ones, without duplicates; None past the bound.
 fn merged(old: &Arc<[Id]>, new: Vec<Id>) -> Option<Arc<[Id]>> {
     let mut ids = old.to_vec();
+    if Mutant::AuthReplaces.acts() {
+        ids.clear();
+    }
     for id in new {
         if !ids.contains(&id) {
             ids.push(id);

@@ -1,6 +1,8 @@
 //! Cuts a client's byte stream into frames. What is complete is lent out of the
 //! caller's buffer; only a frame that is still partial is copied and kept.
 
+use zk_tree::Mutant;
+
 /// What lies at the front of the stream.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Cut<'a> {
@@ -20,6 +22,14 @@ pub fn cut(bytes: &[u8], max_bytes: usize) -> Cut<'_> {
         return Cut::Partial;
     };
     let announced = i32::from_be_bytes(*length);
+    if announced < 0 && Mutant::NegativeLengthWaits.acts() {
+        return Cut::Partial;
+    }
+    let max_bytes = if Mutant::FrameOfAnyLength.acts() {
+        usize::MAX
+    } else {
+        max_bytes
+    };
     let Some(length) = usize::try_from(announced)
         .ok()
         .filter(|length| *length <= max_bytes)

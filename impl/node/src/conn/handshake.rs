@@ -9,6 +9,7 @@ use crate::time::Now;
 use crate::words::Word;
 use std::sync::Arc;
 use zk_proto::ConnectRequest;
+use zk_tree::Mutant;
 
 /// The longest first frame, bytes.
 // spec: FT-CON-06, CP-CON-04
@@ -89,9 +90,8 @@ impl Conn {
             return None;
         }
         // spec: CP-FRM-11, CP-CON-06, CP-CON-28, INV-04. A server behind the client must not show it the past.
-        if !shared.serves(request.read_only == Some(true))
-            || request.last_zxid_seen > shared.applied()
-        {
+        let ahead = request.last_zxid_seen > shared.applied() && !Mutant::FutureClientEnters.acts();
+        if !shared.serves(request.read_only == Some(true)) || ahead {
             return None;
         }
         let resume = (request.session_id != 0).then(|| Resume {
@@ -99,7 +99,7 @@ impl Conn {
             password_matches: password::matches(
                 request.session_id,
                 request.password.unwrap_or_default(),
-            ),
+            ) || Mutant::AnyPasswordResumes.acts(),
         });
         let (min, max) = (
             shared.settings.min_session_timeout_ms,
@@ -115,6 +115,9 @@ impl Conn {
 
 // spec: CP-CON-07, FT-CON-16. The minimum first, then the maximum.
 fn negotiate(wished_ms: i32, min_ms: i32, max_ms: i32) -> u32 {
+    if Mutant::TimeoutAsAsked.acts() {
+        return wished_ms.unsigned_abs();
+    }
     u32::try_from(wished_ms.max(min_ms).min(max_ms)).unwrap_or(0)
 }
 

@@ -12,7 +12,7 @@ use crate::time::Now;
 use bytes::Bytes;
 use std::sync::Arc;
 use zk_proto::{ErrorCode, OpCode, Reader, Request, RequestHeader};
-use zk_tree::PathOnly;
+use zk_tree::{Mutant, PathOnly};
 
 /// Requests handled under one hold of the locks.
 const BATCH: usize = 256;
@@ -172,11 +172,14 @@ impl Conn {
             Route::Write(_) | Route::Sync | Route::Read(_) | Route::Refused => {}
         }
         // spec: CP-OP-11
-        if !attached.session.touch(
-            now.mono_ms,
-            attached.timeout_ms,
-            self.shared.settings.tick_time_ms,
-        ) {
+        let unheard = route == Route::Read(OpCode::Ping) && Mutant::PingsDoNotCount.acts();
+        if !unheard
+            && !attached.session.touch(
+                now.mono_ms,
+                attached.timeout_ms,
+                self.shared.settings.tick_time_ms,
+            )
+        {
             return Step::Next;
         }
         if self.is_stale(now, route, attached, held_back) {
@@ -227,8 +230,12 @@ impl Conn {
             // spec: CP-OP-10
             return Some(Refusal {
                 zxid: Some(-1),
-                error: ErrorCode::Unimplemented,
-                close: true,
+                error: if Mutant::UnknownOpIsMarshallingError.acts() {
+                    ErrorCode::MarshallingError
+                } else {
+                    ErrorCode::Unimplemented
+                },
+                close: !Mutant::UnknownOpStaysOpen.acts(),
             });
         }
         // spec: CP-AUTH-14
@@ -306,6 +313,9 @@ impl Conn {
             self.shared.settings.max_frame_bytes + self.shared.settings.max_frame_extra_bytes;
         // spec: CP-PRE-03, CP-PRE-18, CP-FRM-10. What does not decode is answered here and never proposed.
         let Ok(Some(request)) = Request::decode_with_limit(op, incoming.body, limit) else {
+            if Mutant::DamagedBodyCloses.acts() {
+                return self.abuse(state);
+            }
             let refusal = Refusal {
                 zxid: None,
                 error: undecodable(op, incoming.body),
@@ -384,7 +394,7 @@ impl Conn {
     ) -> Step {
         let (xid, received_ms) = (incoming.header.xid, side.now.mono_ms);
         let ids = Arc::clone(&state.ids);
-        if state.queue.is_empty() {
+        if state.queue.is_empty() || Mutant::ReadOvertakesWrite.acts() {
             let request = ReadRequest {
                 xid,
                 op,

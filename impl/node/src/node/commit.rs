@@ -12,7 +12,7 @@ use crate::watching;
 use std::sync::Arc;
 use zab::{Event, Proposal, Zxid};
 use zk_proto::{OpCode, Request, Response, Txn, TxnRecord};
-use zk_tree::{Outcome, Tree};
+use zk_tree::{Mutant, Outcome, Tree};
 
 /// Txns applied under one hold of the tree's lock; then readers get a turn.
 const CHUNK: usize = 256;
@@ -67,7 +67,9 @@ impl Node {
         let outcome = tree.apply(&record.header, &record.txn, &mut triggers);
         self.compare(zxid, &record, tree);
         self.prep.applied(zxid.0);
-        watching::notify(&self.shared, tree, &triggers, zxid.0, &mut self.rings);
+        if !Mutant::EventAfterReply.acts() {
+            watching::notify(&self.shared, tree, &triggers, zxid.0, &mut self.rings);
+        }
         self.shared.set_applied(zxid.0);
         let session = record.header.session_id;
         match &record.txn {
@@ -92,6 +94,9 @@ impl Node {
                     None => self.refuse_session(&lane, hello),
                 }
             }
+        }
+        if Mutant::EventAfterReply.acts() {
+            watching::notify(&self.shared, tree, &triggers, zxid.0, &mut self.rings);
         }
         Ok(())
     }
@@ -165,7 +170,7 @@ impl Node {
     }
 
     /// A sync, or the end of a local session, whose moment has come.
-    fn synced(&mut self, now: Now, tree: &Tree, submission: Submission) {
+    pub(super) fn synced(&mut self, now: Now, tree: &Tree, submission: Submission) {
         if let Some(link) = submission.link {
             return self.answers.push(Event::Answered {
                 link,
@@ -178,6 +183,9 @@ impl Node {
         let side = ReadSide::new(&self.shared, Some(tree), now);
         let response = match Request::decode(submission.op, &submission.body) {
             // spec: CP-OP-27
+            Ok(Some(Request::Sync { .. })) if Mutant::SyncWithoutPath.acts() => {
+                Response::Sync("".into())
+            }
             Ok(Some(Request::Sync { path })) => Response::Sync(path),
             _ => Response::Empty,
         };
@@ -208,6 +216,7 @@ impl Node {
         self.owners.remove(&session);
         let lane = lock(&self.shared.lanes).by_session.remove(&session);
         if let Some(lane) = lane
+            && !Mutant::ExpiryLeavesConnection.acts()
             && waiter.lane().is_none_or(|waiting| waiting.id != lane.id)
         {
             lane.lock().end = End::Now;

@@ -16,6 +16,7 @@ use zk_proto::jute::frame;
 use zk_proto::quorum::{Touch, Validity};
 use zk_proto::session::password;
 use zk_proto::{ConnectResponse, OpCode, Put, Reader};
+use zk_tree::Mutant;
 
 impl Node {
     pub(super) fn connect(
@@ -54,7 +55,9 @@ impl Node {
             .by_session
             .get(&resume.session)
             .cloned();
-        if let Some(before) = before.filter(|before| before.id != lane.id) {
+        if let Some(before) = before.filter(|before| before.id != lane.id)
+            && !Mutant::OldConnectionStays.acts()
+        {
             before.kick();
         }
         // spec: CP-CON-21, CP-GAP-19
@@ -75,6 +78,9 @@ impl Node {
                 Some(session) => {
                     self.owners.insert(resume.session, None);
                     self.establish(now, &lane, session, hello);
+                }
+                None if Mutant::NewSessionOnReattach.acts() => {
+                    self.open_session(now, lane, hello, batch)
                 }
                 None => self.refuse_session(&lane, hello),
             }
@@ -127,11 +133,26 @@ impl Node {
             if state.end != End::Open {
                 return;
             }
+            let timeout_ms = if Mutant::ResumeKeepsTimeout.acts() {
+                session.timeout_ms
+            } else {
+                hello.timeout_ms
+            };
             let response = ConnectResponse {
-                timeout: i32::try_from(hello.timeout_ms).unwrap_or(i32::MAX),
+                timeout: i32::try_from(timeout_ms).unwrap_or(i32::MAX),
                 session_id: id,
-                password: password(id),
-                read_only: hello.read_only.map(|_| self.shared.is_read_only()),
+                password: if Mutant::PasswordOfZeros.acts() {
+                    Default::default()
+                } else {
+                    password(id)
+                },
+                read_only: if Mutant::ReadOnlyByteForAll.acts() {
+                    Some(self.shared.is_read_only())
+                } else if Mutant::ReadOnlyByteForNobody.acts() {
+                    None
+                } else {
+                    hello.read_only.map(|_| self.shared.is_read_only())
+                },
             };
             frame(&mut state.out, |out| response.encode(out));
             state.attached = Some(Attached {
@@ -195,7 +216,7 @@ impl Node {
         if waiting.is_empty() {
             self.revalidating.remove(&id);
         }
-        if !valid {
+        if !valid && !Mutant::LearnerTrustsEveryResume.acts() {
             return self.refuse_session(&lane, hello);
         }
         let stored_ms = self.stored_timeout(id).unwrap_or(hello.timeout_ms);
@@ -256,7 +277,10 @@ impl Node {
                 zxid,
                 sessions: None,
             } if self.peer.status().role != RoleKind::Leading => {
-                let touched = lock(&self.shared.sessions).take_touched();
+                let mut touched = lock(&self.shared.sessions).take_touched();
+                if Mutant::FollowerSessionsExpire.acts() {
+                    touched.clear();
+                }
                 let sessions =
                     Touch::encode_table(touched.into_iter().map(|(session_id, timeout_ms)| {
                         Touch {

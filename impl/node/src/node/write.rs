@@ -14,7 +14,7 @@ use std::sync::Arc;
 use zab::{Event, LinkId, ReadId, Zxid};
 use zk_proto::quorum::ForwardedRequest;
 use zk_proto::{CreateMode, ErrorCode, Id, MultiOp, OpCode, Put, Request, TxnHeader, TxnRecord};
-use zk_tree::{Ask, Prep};
+use zk_tree::{Ask, Mutant, Prep};
 
 /// Unused znodes looked for in one go.
 const CONTAINERS_AT_ONCE: usize = 10_000;
@@ -92,7 +92,11 @@ impl Submission {
             cxid: self.cxid,
             op: op.code(),
             body: self.body.clone(),
-            auth: Some(self.ids.to_vec()),
+            auth: Some(if Mutant::IdentitiesNotForwarded.acts() {
+                Vec::new()
+            } else {
+                self.ids.to_vec()
+            }),
         }
         .encode()
     }
@@ -166,6 +170,9 @@ impl Node {
         let moved = standing == Err(ErrorCode::SessionMoved);
         let record = match Request::decode(submission.op, &submission.body) {
             Ok(Some(_)) if moved => Prep::refuse(&ask, ErrorCode::SessionMoved),
+            Ok(Some(Request::Reconfig(_))) if Mutant::ReconfigIsMarshallingError.acts() => {
+                Prep::refuse(&ask, ErrorCode::MarshallingError)
+            }
             // spec: CP-PRE-17, QP-CFG-10
             Ok(Some(Request::Reconfig(_))) if !self.shared.settings.reconfig => {
                 Prep::refuse(&ask, ErrorCode::ReconfigDisabled)
@@ -212,7 +219,7 @@ impl Node {
             .owners
             .entry(submission.session)
             .or_insert(submission.link);
-        if *owner == submission.link {
+        if *owner == submission.link || Mutant::MovedSessionWrites.acts() {
             Ok(())
         } else {
             Err(ErrorCode::SessionMoved)
@@ -322,6 +329,11 @@ impl Node {
                     },
                     out,
                 )
+            }
+            Mode::Follower | Mode::Observer if Mutant::SyncStaysLocal.acts() => {
+                let shared = Arc::clone(&self.shared);
+                self.synced(now, &read(&shared.tree), submission);
+                Ok(())
             }
             Mode::Follower | Mode::Observer => {
                 let request = submission.forwarded(OpCode::Sync);

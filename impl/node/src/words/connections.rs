@@ -3,13 +3,17 @@
 use super::Asked;
 use super::text::Peer;
 use crate::stats::{ConnSessionView, ConnView, LastOp};
+use zk_tree::Mutant;
 
 /// The full line of every connection, then an empty one.
 // spec: CP-FLW-13
 pub(super) fn cons(asked: &Asked<'_>) -> String {
     let mut lines = String::new();
     for connection in asked.facts.connections() {
-        let session = connection.session.as_ref().map(session).unwrap_or_default();
+        let mut session = connection.session.as_ref().map(session).unwrap_or_default();
+        if Mutant::ConsWithoutSessions.acts() {
+            session.clear();
+        }
         lines.push_str(&format!(" {}{session})\n", counts(&connection)));
     }
     lines + "\n"

@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::settings::{Settings, Words};
 use crate::stats::{Facts, Mode};
+use zk_tree::Mutant;
 
 /// Apache's trace mask until `stmk` changes it.
 // spec: CP-FLW-25
@@ -239,6 +240,7 @@ pub fn answer(word: Word, argument: &[u8], asked: &Asked<'_>) -> String {
     }
     match word {
         // spec: CP-FLW-10
+        Word::Ruok if Mutant::ImokLine.acts() => "imok\n".to_owned(),
         Word::Ruok => "imok".to_owned(),
         Word::Srvr => server::srvr(asked),
         Word::Stat => server::stat(asked),
@@ -262,6 +264,7 @@ pub fn answer(word: Word, argument: &[u8], asked: &Asked<'_>) -> String {
             asked.facts.reset_server();
             "Server stats reset.\n".to_owned()
         }
+        Word::Isro if Mutant::IsroSaysReadOnly.acts() => isro(Mode::ReadOnly).to_owned(),
         Word::Isro => isro(mode).to_owned(),
         // spec: CP-FLW-25
         Word::Gtmk => asked.about.trace_mask.load(Ordering::Relaxed).to_string(),

@@ -6,6 +6,7 @@ use super::connections::brief;
 use super::text::{Double, average};
 use super::{Asked, Member};
 use crate::stats::{Mode, ServerView, Sizes};
+use zk_tree::Mutant;
 
 // spec: CP-FLW-11
 pub(super) fn srvr(asked: &Asked<'_>) -> String {
@@ -46,6 +47,9 @@ fn totals(view: &ServerView) -> String {
         mode_name(view.mode),
         view.znodes,
     );
+    if Mutant::SrvrWithoutNodeCount.acts() {
+        text = text.replace("Node count", "Nodes");
+    }
     if let Some(Sizes { last, min, max }) = view.proposals {
         text.push_str(&format!(
             "Proposal sizes last/min/max: {last}/{min}/{max}\n"
@@ -155,6 +159,9 @@ struct Metrics(String);
 
 impl Metrics {
     fn put(&mut self, name: &str, value: impl Display) {
+        if Mutant::MntrWithSpaces.acts() {
+            return self.0.push_str(&format!("zk_{name} {value}\n"));
+        }
         self.0.push_str(&format!("zk_{name}\t{value}\n"));
     }
 }

@@ -6,6 +6,7 @@ use super::Asked;
 use super::text::{Date, Peer};
 use crate::stats::Mode;
 use crate::time::Now;
+use zk_tree::Mutant;
 
 // spec: CP-FLW-17
 pub(super) fn dump(asked: &Asked<'_>) -> String {
@@ -17,7 +18,10 @@ pub(super) fn dump(asked: &Asked<'_>) -> String {
         }
     }
     text.push_str("ephemeral nodes dump:\n");
-    let owners = asked.facts.ephemerals();
+    let mut owners = asked.facts.ephemerals();
+    if Mutant::DumpWithoutEphemerals.acts() {
+        owners.clear();
+    }
     text.push_str(&format!("Sessions with Ephemerals ({}):\n", owners.len()));
     for (session, paths) in owners {
         text.push_str(&format!("0x{session:x}:\n"));

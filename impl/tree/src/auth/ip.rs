@@ -6,6 +6,7 @@ use core::net::Ipv6Addr;
 use zk_proto::Id;
 
 use super::{IP, Scheme};
+use crate::mutant::Mutant;
 
 pub(super) struct Ip;
 
@@ -64,7 +65,11 @@ impl Net {
                 .zip(other)
                 .enumerate()
                 .all(|(index, (mine, theirs))| {
-                    let counted = self.bits.saturating_sub(index * 8).min(8);
+                    let counted = if Mutant::NetworkBitsIgnored.acts() {
+                        8
+                    } else {
+                        self.bits.saturating_sub(index * 8).min(8)
+                    };
                     let mask = 0xff_u8.checked_shl(8 - counted as u32).unwrap_or(0);
                     mine & mask == theirs & mask
                 })

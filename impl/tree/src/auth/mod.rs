@@ -13,6 +13,7 @@ use zk_proto::{Acl, ErrorCode, Id, Perms};
 
 pub use digest::{Algorithm, Digest};
 
+use crate::mutant::Mutant;
 use crate::store::acls::AclRef;
 
 const WORLD: &str = "world";
@@ -115,7 +116,8 @@ impl Schemes {
             AclRef::List(list) => &list[..],
             AclRef::Open | AclRef::Unknown => &[],
         };
-        ids.iter().any(|id| id.scheme == SUPER)
+        ids.iter()
+            .any(|id| id.scheme == SUPER && !Mutant::SuperIsNobody.acts())
             || list
                 .iter()
                 .any(|grant| grant.perms.intersects(perms) && self.grants(&grant.id, ids))
@@ -127,18 +129,23 @@ impl Schemes {
     /// InvalidAcl.
     // spec: CP-ACL-10, CP-ACL-11, CP-ACL-12
     pub fn normalise(&self, asked: Option<&Acls<'_>>, ids: &[Id]) -> Result<Vec<Acl>, ErrorCode> {
+        if Mutant::EmptyAclIsOpen.acts() && asked.is_none_or(Acls::is_empty) {
+            return Ok(alloc::vec![Acl::open()]);
+        }
         let Some(asked) = asked.filter(|asked| !asked.is_empty()) else {
             return Err(ErrorCode::InvalidAcl);
         };
         let mut distinct: Vec<Acl> = Vec::new();
         for grant in asked.to_vec() {
-            if !distinct.contains(&grant) {
+            if !distinct.contains(&grant) || Mutant::GrantsStoredTwice.acts() {
                 distinct.push(grant);
             }
         }
         let mut stored = Vec::new();
         for grant in distinct {
-            if grant.id.scheme == AUTH {
+            if grant.id.scheme == AUTH && Mutant::AuthNotExpanded.acts() {
+                stored.push(grant);
+            } else if grant.id.scheme == AUTH {
                 self.expand(grant.perms, ids, &mut stored)?;
             } else if self.may_stand(&grant.id) {
                 stored.push(grant);
@@ -166,7 +173,7 @@ impl Schemes {
     // spec: CP-ACL-20
     fn may_stand(&self, id: &Id) -> bool {
         if id.scheme == WORLD {
-            id.id == ANYONE
+            id.id == ANYONE || Mutant::AnyWorldId.acts()
         } else {
             self.find(&id.scheme)
                 .is_some_and(|scheme| scheme.is_valid(&id.id))

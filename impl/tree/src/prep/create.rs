@@ -11,6 +11,7 @@ use zk_proto::{
 use super::pending::{PendingNode, path_cost};
 use super::{Checked, Context, Prep, valid};
 use crate::apply::kind_of;
+use crate::mutant::Mutant;
 use crate::owner::{Kind, MAX_TTL_MS};
 use crate::path;
 use crate::quota;
@@ -47,7 +48,10 @@ impl<'a> Create<'a> {
 
     // spec: CP-OP-20, CP-OP-21, CP-OP-22, CP-PRE-10
     fn mode(&self, context: &Context<'_>) -> Checked<CreateMode> {
-        let mode = CreateMode::from_flags(self.body.flags).ok_or(ErrorCode::BadArguments)?;
+        let mode = match CreateMode::from_flags(self.body.flags) {
+            None if Mutant::UnknownFlagsArePersistent.acts() => CreateMode::Persistent,
+            known => known.ok_or(ErrorCode::BadArguments)?,
+        };
         if mode.is_ttl() {
             if !context.tree.settings.extended_types {
                 return Err(ErrorCode::Unimplemented);
@@ -55,6 +59,7 @@ impl<'a> Create<'a> {
             // spec: CP-EPH-11
             return match self.ttl_ms {
                 Some(1..=MAX_TTL_MS) => Ok(mode),
+                Some(0) if Mutant::TtlOfZero.acts() => Ok(mode),
                 Some(_) | None => Err(ErrorCode::BadArguments),
             };
         }
@@ -87,18 +92,33 @@ impl Prep {
             context.ask.session
         }?;
         let parent_path = creatable_parent(&create.body.path)?;
+        if Mutant::PathBeforeParent.acts() {
+            valid(&create.body.path)?;
+        }
+        if Mutant::ParentBeforeAcl.acts() {
+            self.node(context, parent_path)?;
+        }
         let acl = context
             .schemes
             .normalise(create.body.acl.as_ref(), context.ask.ids)?;
         let parent = self.node(context, parent_path)?;
-        context.allow(&parent, Perms::CREATE)?;
+        if Mutant::ExistsBeforePermission.acts()
+            && self.pending.exists(context.tree, &create.body.path)
+        {
+            return Err(ErrorCode::NodeExists);
+        }
+        if !Mutant::CreateNeedsNoPermission.acts() {
+            context.allow(&parent, Perms::CREATE)?;
+        }
         let path = final_path(&create.body.path, mode, &parent);
         valid(&path)?;
         if self.pending.exists(context.tree, &path) {
             return Err(ErrorCode::NodeExists);
         }
         // spec: CP-EPH-01
-        if let Kind::Ephemeral(_) = Kind::of(parent.stat.ephemeral_owner, &context.tree.settings) {
+        if let Kind::Ephemeral(_) = Kind::of(parent.stat.ephemeral_owner, &context.tree.settings)
+            && !Mutant::EphemeralsHaveChildren.acts()
+        {
             return Err(ErrorCode::NoChildrenForEphemerals);
         }
         quota::check(
@@ -174,7 +194,11 @@ fn creatable_parent(path: &str) -> Checked<&str> {
 /// The path with its number, if it gets one.
 // spec: CP-PATH-10, CP-PATH-11, CP-PATH-13, CP-PATH-14
 fn final_path(path: &str, mode: CreateMode, parent: &PendingNode) -> String {
-    if mode.is_sequential() {
+    if mode.is_sequential() && Mutant::SequenceReusesNumbers.acts() {
+        format!("{path}{:010}", parent.children)
+    } else if mode.is_sequential() && Mutant::SequenceOfNineDigits.acts() {
+        format!("{path}{:09}", parent.stat.cversion)
+    } else if mode.is_sequential() {
         format!("{path}{:010}", parent.stat.cversion)
     } else {
         path.into()

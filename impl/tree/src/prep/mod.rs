@@ -17,6 +17,7 @@ use zk_proto::{
 };
 
 use crate::auth::Schemes;
+use crate::mutant::Mutant;
 use crate::path;
 use crate::quota;
 use crate::tree::{Tree, txn_digest};
@@ -226,10 +227,19 @@ impl Prep {
         let path = &*body.path;
         let parent_path = deletable_parent(path)?;
         let parent = self.node(context, parent_path)?;
-        context.allow(&parent, Perms::DELETE)?;
+        if Mutant::DeleteAsksTheZnode.acts() {
+            context.allow(&self.node(context, path)?, Perms::DELETE)?;
+        } else {
+            context.allow(&parent, Perms::DELETE)?;
+        }
         let node = self.node(context, path)?;
-        next_version(node.stat.version, body.version)?;
-        if node.children > 0 {
+        if Mutant::ChildrenBeforeVersion.acts() && node.children > 0 {
+            return Err(ErrorCode::NotEmpty);
+        }
+        if !Mutant::DeleteIgnoresVersion.acts() {
+            next_version(node.stat.version, body.version)?;
+        }
+        if node.children > 0 && !Mutant::DeleteTakesChildren.acts() {
             return Err(ErrorCode::NotEmpty);
         }
         self.remove(context, path, parent_path, parent);
@@ -242,10 +252,20 @@ impl Prep {
         let path = &*body.path;
         valid(path)?;
         let mut node = self.node(context, path)?;
-        context.allow(&node, Perms::WRITE)?;
+        if Mutant::VersionBeforePermission.acts() {
+            next_version(node.stat.version, body.version)?;
+        }
+        if !Mutant::SetDataNeedsNoPermission.acts() {
+            context.allow(&node, Perms::WRITE)?;
+        }
         let growth = body.data.map_or(0, <[u8]>::len) as i64 - node.data_len() as i64;
         quota::check(context.tree, path, growth, 0)?;
-        let version = next_version(node.stat.version, body.version)?;
+        let expected = if Mutant::SetDataIgnoresVersion.acts() {
+            -1
+        } else {
+            body.version
+        };
+        let version = next_version(node.stat.version, expected)?;
         let data = body.data.map(Bytes::copy_from_slice);
         let header = &context.ask.header;
         (node.stat.version, node.stat.mzxid, node.stat.mtime) = (version, header.zxid, header.time);
@@ -270,8 +290,15 @@ impl Prep {
         valid(path)?;
         let acl = context.schemes.normalise(acl, context.ask.ids)?;
         let mut node = self.node(context, path)?;
-        context.allow(&node, Perms::ADMIN)?;
-        let version = next_version(node.stat.aversion, version)?;
+        if !Mutant::SetAclNeedsNoPermission.acts() {
+            context.allow(&node, Perms::ADMIN)?;
+        }
+        let expected = if Mutant::SetAclIgnoresVersion.acts() {
+            -1
+        } else {
+            version
+        };
+        let version = next_version(node.stat.aversion, expected)?;
         node.stat.aversion = version;
         node.acl = crate::store::acls::as_ref(&acl);
         self.pending
@@ -290,7 +317,12 @@ impl Prep {
         valid(path)?;
         let node = self.node(context, path)?;
         context.allow(&node, Perms::READ)?;
-        let version = next_version(node.stat.version, body.version)?;
+        let expected = if Mutant::CheckIgnoresVersion.acts() {
+            -1
+        } else {
+            body.version
+        };
+        let version = next_version(node.stat.version, expected)?;
         Ok(Txn::Check {
             path: path.into(),
             version,
@@ -360,8 +392,9 @@ fn valid(path: &str) -> Checked<()> {
 /// The parent of a path that may be deleted: a weaker test than [`valid`].
 // spec: CP-PRE-11, CP-PATH-07, CP-TREE-04
 fn deletable_parent(path: &str) -> Checked<&str> {
+    let reserved = path::is_reserved(path) && !Mutant::ReservedMayGo.acts();
     match path::split(path) {
-        Some((parent, _)) if !path.contains('\0') && !path::is_reserved(path) => Ok(parent),
+        Some((parent, _)) if !path.contains('\0') && !reserved => Ok(parent),
         Some(_) | None => Err(ErrorCode::BadArguments),
     }
 }

@@ -3,15 +3,19 @@
 use zk_proto::{ErrorCode, Txn};
 
 use super::{Checked, Context, Prep, deletable_parent};
+use crate::mutant::Mutant;
 use crate::owner::Kind;
 use crate::path;
 
 impl Prep {
     // spec: CP-EPH-04, CP-EPH-05, CP-EPH-06, CP-SES-11, CP-SES-14, CP-SES-15, QP-TXN-06, QP-TXN-11
     pub(super) fn close_session(&mut self, context: &Context<'_>) -> Txn {
-        let paths = self
+        let mut paths = self
             .pending
             .ephemerals(context.tree, context.ask.header.session_id);
+        if Mutant::EphemeralsOutliveSession.acts() {
+            paths.clear();
+        }
         for path in &paths {
             if let Some((parent_path, _)) = path::split(path)
                 && let Some(parent) = self.pending.find(context.tree, parent_path)

@@ -11,6 +11,7 @@ use zk_proto::watch::{EventKind, SetWatches};
 use zk_proto::{ErrorCode, Request};
 
 use crate::apply::{Change, Trigger};
+use crate::mutant::Mutant;
 use crate::path;
 use crate::store::acls::AclRef;
 use crate::tree::Tree;
@@ -84,6 +85,9 @@ impl WatcherType {
         match self {
             Self::Children => Bits::CHILD,
             Self::Data => Bits::DATA,
+            Self::Any if Mutant::RemoveAnyLeavesRecursive.acts() => {
+                Bits::DATA.with(Bits::CHILD).with(Bits::PERSISTENT)
+            }
             Self::Any => Bits::ALL,
             Self::Persistent => Bits::PERSISTENT,
             Self::PersistentRecursive => Bits::RECURSIVE,
@@ -106,8 +110,11 @@ pub fn wanted<'r>(
         Request::GetChildren(read) | Request::GetChildren2(read) => (read, WatchKind::Child),
         _ => return None,
     };
-    let missing = matches!(request, Request::Exists(_)) && answer == Err(ErrorCode::NoNode);
-    (read.watch && (answer.is_ok() || missing)).then_some((&*read.path, kind))
+    let missing = matches!(request, Request::Exists(_))
+        && answer == Err(ErrorCode::NoNode)
+        && !Mutant::ExistsWatchNeedsZnode.acts();
+    let leaves = answer.is_ok() || missing || Mutant::FailedReadWatches.acts();
+    (read.watch && leaves).then_some((&*read.path, kind))
 }
 
 /// An event for some connections. Each of them may get it only if its ids may read `acl`.
@@ -154,7 +161,10 @@ impl Watches {
     /// Removes such watches of the connection on exactly this path; false if there were none.
     // spec: CP-WAT-51, CP-WAT-52, CP-WAT-55, CP-OP-31. As 3.9 has it.
     pub fn remove(&mut self, connection: ConnectionId, path: &str, which: WatcherType) -> bool {
-        self.table.remove(connection, path, which.bits())
+        if Mutant::RemoveRemovesNothing.acts() {
+            return self.contains(connection, path, which);
+        }
+        self.table.remove(connection, path, which.bits()) || Mutant::RemoveAlwaysSucceeds.acts()
     }
 
     /// Forgets a connection, in time proportional to its watches.
@@ -177,16 +187,37 @@ impl Watches {
             Change::Created => (EventKind::NodeCreated, Bits::DATA),
             // One event, though both tables are asked: who is found in the first is left out of the second.
             Change::Deleted => (EventKind::NodeDeleted, Bits::DATA.with(Bits::CHILD)),
+            Change::DataChanged if Mutant::DataToldToChildWatch.acts() => {
+                (EventKind::NodeDataChanged, Bits::DATA.with(Bits::CHILD))
+            }
             Change::DataChanged => (EventKind::NodeDataChanged, Bits::DATA),
         };
         matching = matching.with(Bits::PERSISTENT).with(Bits::RECURSIVE);
-        self.table.fire(&trigger.path, matching, &mut self.found);
-        self.find_above(&trigger.path);
         let (path, acl) = (&*trigger.path, &trigger.acl);
+        if Mutant::DeleteToldTwice.acts() && matches!(trigger.change, Change::Deleted) {
+            self.table.fire(path, Bits::CHILD, &mut self.found);
+            self.emit(Event { kind, path, acl }, &mut each);
+        }
+        self.table.fire(path, matching, &mut self.found);
+        if !Mutant::RecursivePathOfWatch.acts() {
+            self.find_above(path);
+        }
         self.emit(Event { kind, path, acl }, &mut each);
+        if Mutant::RecursivePathOfWatch.acts() {
+            self.tell_above(Event { kind, path, acl }, &mut each);
+        }
+        if Mutant::DeleteHidesFromParent.acts() && matches!(trigger.change, Change::Deleted) {
+            return;
+        }
         if let Some(acl) = &trigger.parent_acl {
             let (kind, path) = (EventKind::NodeChildrenChanged, path::parent_shown(path));
-            let matching = Bits::CHILD.with(Bits::PERSISTENT);
+            let matching = if Mutant::RecursiveTellsChildren.acts() {
+                Bits::CHILD.with(Bits::PERSISTENT).with(Bits::RECURSIVE)
+            } else if Mutant::PersistentIgnoresChildren.acts() {
+                Bits::CHILD
+            } else {
+                Bits::CHILD.with(Bits::PERSISTENT)
+            };
             self.table.fire(path, matching, &mut self.found);
             self.emit(Event { kind, path, acl }, &mut each);
         }
@@ -201,6 +232,13 @@ impl Watches {
         asked: &SetWatches<'_>,
         mut each: impl FnMut(EventKind, &str),
     ) {
+        let mut each = |kind, path: &str| {
+            let hidden = Mutant::NoCatchUp.acts()
+                || kind == EventKind::NodeCreated && Mutant::CatchUpWithoutCreated.acts();
+            if !hidden {
+                each(kind, path);
+            }
+        };
         let zxids = |path: &str| tree.stat(path).map(|stat| (stat.mzxid, stat.pzxid));
         for path in asked.data.iter() {
             match zxids(&path) {
@@ -225,6 +263,9 @@ impl Watches {
                 }
                 Some(_) => self.add(connection, &path, WatchKind::Child),
             }
+        }
+        if Mutant::PersistentNotRestored.acts() {
+            return;
         }
         for path in asked.persistent.iter() {
             self.add(connection, &path, WatchKind::Persistent);
@@ -261,6 +302,22 @@ impl Watches {
         }
     }
 
+    /// Tells those who watch recursively from above with the paths of their watches.
+    fn tell_above(&mut self, event: Event<'_>, each: &mut impl FnMut(Event<'_>, &[ConnectionId])) {
+        let mut above = event.path;
+        while above.len() > 1 {
+            above = path::parent_shown(above);
+            self.table.fire(above, Bits::RECURSIVE, &mut self.found);
+            self.emit(
+                Event {
+                    path: above,
+                    ..event
+                },
+                each,
+            );
+        }
+    }
+
     /// Adds those who watch recursively from above. A connection that is found twice stays once.
     // spec: CP-WAT-14, CP-WAT-19
     fn find_above(&mut self, path: &str) {
@@ -269,6 +326,9 @@ impl Watches {
         while self.table.has_recursive() && above.len() > 1 {
             above = path::parent_shown(above);
             self.table.fire(above, Bits::RECURSIVE, &mut self.found);
+            if Mutant::RecursiveOneLevel.acts() {
+                break;
+            }
         }
         if self.found.len() > before {
             self.found.sort_unstable();

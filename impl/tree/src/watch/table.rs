@@ -7,6 +7,7 @@ use core::hash::{BuildHasher, Hasher};
 use hashbrown::DefaultHashBuilder;
 
 use super::{ConnectionId, Counts};
+use crate::mutant::Mutant;
 use crate::store::table::Table as Slots;
 
 const NONE: u32 = u32::MAX;
@@ -180,7 +181,14 @@ impl Table {
             next = entry.on_path.1;
             if bits.intersects(matching) {
                 found.push(self.connections.slots[entry.connection as usize].key);
-                let used = matching.common(Bits::ONCE);
+                let once = if Mutant::WatchStays.acts() {
+                    Bits::default()
+                } else if Mutant::PersistentOnce.acts() {
+                    Bits::ALL
+                } else {
+                    Bits::ONCE
+                };
+                let used = matching.common(once);
                 if bits.intersects(used) {
                     self.set_bits(this, bits.without(used));
                 }
