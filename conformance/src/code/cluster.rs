@@ -240,12 +240,13 @@ pub(super) fn cluster_isolated_leader(run: &mut Run<'_>) -> Result<(), Stop> {
     trees_are_equal(run)
 }
 
-/// spec: CP-CON-23
+/// spec: CP-CON-23, CP-ORD-21. Cut off, the follower cannot know what a sync must wait for, so it answers none.
 pub(super) fn cluster_isolated_follower(run: &mut Run<'_>) -> Result<(), Stop> {
     let cut = number(run, "follower")?;
     let leader = number(run, "leader")?;
     run.script(&format!(
-        "a: connect on={cut} timeout=60000\na: create ~/e flags=1\nlet $id = $a.id\nserver isolate {cut}\na: closed\n\
+        "a: connect on={cut} timeout=60000\na: create ~/e flags=1\nlet $id = $a.id\n\
+         server isolate {cut}\na: send sync ~\na: closed\n\
          a: wait 60s resume on={leader} -> ok sessionId=$id\na: create ~/x\n\
          server heal {cut}\nserver settle all\n\
          b: wait 60s connect on={cut} -> ok\nb: sync ~\nb: exists ~/x -> ok\nb: exists ~/e -> ok ephemeralOwner=$id"

@@ -29,6 +29,11 @@ impl Node {
         let Some(resume) = hello.resume else {
             return self.open_session(now, lane, hello, batch);
         };
+        if Mutant::NewSessionOnReattach.acts()
+            && lock(&self.shared.sessions).get(resume.session).is_none()
+        {
+            return self.open_session(now, lane, hello, batch);
+        }
         // spec: FT-CON-14
         if self.guesses.slows(now.mono_ms, lane.peer.ip()) {
             let due_ms = now.mono_ms + WAIT_MS;
@@ -78,9 +83,6 @@ impl Node {
                 Some(session) => {
                     self.owners.insert(resume.session, None);
                     self.establish(now, &lane, session, hello);
-                }
-                None if Mutant::NewSessionOnReattach.acts() => {
-                    self.open_session(now, lane, hello, batch)
                 }
                 None => self.refuse_session(&lane, hello),
             }
