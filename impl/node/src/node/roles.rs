@@ -132,6 +132,8 @@ impl Node {
         }
         self.prep = Prep::default();
         self.syncs.clear();
+        // A leader answers syncs in their order: one that is never answered would take the next one's answer.
+        self.learner_syncs.clear();
         self.owners.clear();
         self.revalidating.clear();
         self.waiting.clear();
