@@ -60,7 +60,7 @@ mutants! {
     EphemeralsOutliveSession,
     /// Sessions never expire.
     SessionsNeverExpire,
-    /// Sessions expire after half of their timeout.
+    /// Sessions expire after a quarter of their timeout.
     SessionsExpireEarly,
     /// Pings do not keep a session alive.
     PingsDoNotCount,

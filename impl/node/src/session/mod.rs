@@ -85,7 +85,7 @@ impl Session {
 pub fn expiry(now_ms: u64, timeout_ms: u32, tick_ms: u32) -> u64 {
     let tick = u64::from(tick_ms.max(1));
     let timeout_ms = if Mutant::SessionsExpireEarly.acts() {
-        timeout_ms / 2
+        timeout_ms / 4
     } else {
         timeout_ms
     };
