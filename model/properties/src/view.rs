@@ -116,6 +116,21 @@ pub fn is_prefix<T: PartialEq>(a: &[T], b: &[T]) -> bool {
     b.starts_with(a)
 }
 
+/// Where a history holds a transaction; `sorted` says that the history is, which makes long ones quick to search.
+pub(crate) fn find<T: Ord>(history: &[T], sorted: bool, txn: &T) -> Option<usize> {
+    if sorted {
+        history.binary_search(txn).ok()
+    } else {
+        history.iter().position(|it| it == txn)
+    }
+}
+
+/// Whether `history` holds all of these, in their order.
+pub(crate) fn holds_in_order<T: PartialEq>(history: &[T], txns: &[T]) -> bool {
+    let mut rest = history.iter();
+    txns.iter().all(|txn| rest.any(|it| it == txn))
+}
+
 /// Whether one of both is a prefix of the other.
 pub fn related<T: PartialEq>(a: &[T], b: &[T]) -> bool {
     let common = a.len().min(b.len());

@@ -1,5 +1,6 @@
 //! S4, integrity: Every committed transaction was broadcast with the same value, and no zxid has two values.
 
+use crate::view::find;
 use crate::{Invariant, Value, View};
 
 // spec: S4. integrity.
@@ -15,18 +16,17 @@ pub(super) fn invariant<T: Value>() -> Invariant<T> {
 }
 
 fn state<T: Value>(view: &View<'_, T>) -> bool {
-    let broadcast = || {
-        view.ghosts
-            .primaries
-            .iter()
-            .flat_map(|primary| &primary.txns)
-    };
+    let primaries = &view.ghosts.primaries;
+    let sorted = primaries.iter().all(|primary| primary.txns.is_sorted());
+    let broadcast = || primaries.iter().flat_map(|primary| &primary.txns);
     view.servers.iter().all(|server| {
-        server
-            .delivered
-            .iter()
-            .all(|txn| broadcast().any(|it| it == txn))
-    }) && broadcast()
-        .enumerate()
-        .all(|(index, a)| broadcast().skip(index + 1).all(|b| a.zxid != b.zxid))
+        server.delivered.iter().all(|txn| {
+            primaries
+                .iter()
+                .any(|primary| find(&primary.txns, sorted, txn).is_some())
+        })
+    }) && (broadcast().is_sorted_by(|a, b| a.zxid < b.zxid)
+        || broadcast()
+            .enumerate()
+            .all(|(index, a)| broadcast().skip(index + 1).all(|b| a.zxid != b.zxid)))
 }
