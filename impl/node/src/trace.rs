@@ -3,12 +3,15 @@
 
 use bytes::Bytes;
 use std::fmt;
-use zab::{Effect, Event, Peer};
+use zab::{Broken, Effect, Event, Peer};
 
 /// Told of every step of the core, after it.
 pub trait Tracer: Send {
     /// `event` went in, `effects` came out, `peer` is the state after it.
     fn step(&mut self, event: &Event<Bytes>, effects: &[Effect<Bytes>], peer: &Peer<Bytes>);
+
+    /// `event` went in and the core stopped; so does the server, and nothing of this step is done.
+    fn broken(&mut self, _event: &Event<Bytes>, _broken: &Broken) {}
 }
 
 /// Nobody, unless the host says otherwise.
@@ -33,6 +36,12 @@ impl Listener {
     ) {
         if let (Some(tracer), Some(event)) = (&mut self.0, event) {
             tracer.step(event, effects, peer);
+        }
+    }
+
+    pub(crate) fn told_broken(&mut self, event: Option<&Event<Bytes>>, broken: &Broken) {
+        if let (Some(tracer), Some(event)) = (&mut self.0, event) {
+            tracer.broken(event, broken);
         }
     }
 }

@@ -57,6 +57,8 @@ mod role;
 pub mod set;
 pub mod status;
 mod sync;
+#[cfg(feature = "serde")]
+pub mod trace;
 
 pub use config::{Config, Durable, RestoreError, Timing};
 pub use effect::{Effect, Effects, Misbehaviour, Report, SyncMode, Timer, Write};

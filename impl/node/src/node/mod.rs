@@ -393,7 +393,10 @@ impl Node {
     ) -> Result<(), NodeError> {
         let mut effects = std::mem::take(&mut self.effects);
         let kept = self.listener.keep(&event);
-        self.peer.handle(event, &mut effects)?;
+        if let Err(broken) = self.peer.handle(event, &mut effects) {
+            self.listener.told_broken(kept.as_ref(), &broken);
+            return Err(broken.into());
+        }
         self.listener
             .told(kept.as_ref(), effects.as_slice(), &self.peer);
         for effect in effects.drain() {
