@@ -34,6 +34,8 @@ pub struct ServerConfig {
     pub trust_empty: bool,
     /// `db.autocreate`, if written in the configuration.
     pub autocreate: Option<bool>,
+    /// The folder for a trace of the protocol core, a file for each start; None = no trace.
+    pub trace_dir: Option<PathBuf>,
     /// None = standalone.
     pub quorum: Option<QuorumConfig>,
 }
@@ -127,6 +129,11 @@ pub enum RunError {
     Storage(#[from] zk_storage::Error),
     #[error("the data directory and the configuration do not fit: {0}")]
     Restore(#[from] zab::RestoreError),
+    #[error("the trace in {} cannot be written: {source}", path.display())]
+    Trace {
+        path: PathBuf,
+        source: std::io::Error,
+    },
     #[error("the system refused: {0}")]
     Runtime(std::io::Error),
 }

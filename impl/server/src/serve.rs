@@ -10,6 +10,7 @@ use crate::shell::quorum::door::Door;
 use crate::shell::quorum::election::Election;
 use crate::shell::quorum::links::Links;
 use crate::shell::quorum::members::{Members, PortKind};
+use crate::shell::recorder::{Recorder, Steps};
 use crate::shell::snapshots::{SnapshotSignal, SnapshotThread};
 use crate::shell::{fatal, host};
 use std::net::SocketAddr;
@@ -83,13 +84,16 @@ impl Server {
         for warning in &restored.warnings {
             tracing::warn!("{warning}");
         }
-        let peer = Peer::restore(peer_config, restored.durable)?;
+        let (peer, recorder) = peer(&config, peer_config, restored.durable)?;
         let (now, server_id) = (clock.now(), config.settings.server_id);
         let ids = session_ids(&store, server_id, now.wall_ms, &restored.tree)?;
         let shared = Arc::new(Shared::new(config.settings.clone(), restored.tree, now));
         let mut node = Node::new(Arc::clone(&shared), peer, ids, now, scatter(clock));
         if let Some(members) = &members {
             node.configure(members.text.clone(), members.config.version);
+        }
+        if let Some(recorder) = &recorder {
+            node.trace(Box::new(Steps(Arc::clone(recorder))));
         }
         let runtime = runtime(config.worker_threads)?;
         let started = Starting {
@@ -100,6 +104,7 @@ impl Server {
             shared,
             runtime,
             driver: Arc::default(),
+            recorder,
         };
         started.go(node, restored.log)
     }
@@ -138,6 +143,7 @@ struct Starting {
     shared: Arc<Shared>,
     runtime: Runtime,
     driver: Arc<Inbox<Input>>,
+    recorder: Option<Arc<Recorder>>,
 }
 
 impl Starting {
@@ -210,6 +216,7 @@ impl Starting {
             Arc::clone(&self.store),
             Arc::clone(log),
             handle.clone(),
+            self.recorder.clone(),
         ));
         let door = |port| Arc::new(Door::new(port, Arc::clone(&self.shared)));
         let calls = Arc::clone(&election);
@@ -384,6 +391,23 @@ fn storage_config(config: &ServerConfig) -> zk_storage::Config {
         trust_empty: config.trust_empty,
         ..zk_storage::Config::new(&config.data_dir)
     }
+}
+
+/// The core, and the trace of its steps if one is wished for.
+fn peer(
+    config: &ServerConfig,
+    peer_config: zab::Config,
+    durable: zab::Durable<bytes::Bytes>,
+) -> Result<(Peer<bytes::Bytes>, Option<Arc<Recorder>>), RunError> {
+    let Some(dir) = &config.trace_dir else {
+        return Ok((Peer::restore(peer_config, durable)?, None));
+    };
+    let peer = Peer::restore(peer_config, durable.clone())?;
+    let recorder = Recorder::begin(dir, &peer, durable).map_err(|source| RunError::Trace {
+        path: dir.clone(),
+        source,
+    })?;
+    Ok((peer, Some(Arc::new(recorder))))
 }
 
 fn peer_config(config: &ServerConfig, members: Option<&Members>) -> zab::Config {

@@ -115,6 +115,7 @@ fn blank_server() -> ServerConfig {
         purge_interval_hours: None,
         trust_empty: false,
         autocreate: None,
+        trace_dir: None,
         quorum: None,
     }
 }

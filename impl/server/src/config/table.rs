@@ -440,6 +440,7 @@ pub static SECTIONS: &[Section] = &[
         later("netty.*", "the TLS listener's own limits"),
     ] },
     Section { title: "Administration, metrics, audit, JVM", keys: &[
+        property("vivarium.traceDir", "", text("a path", |d, v| path(v, |p| d.server.trace_dir = Some(p))), "existing folder for a trace of the protocol core, a new file for each start, for `zab-checker trace`; not set: no trace").differs("not a key of Apache's"),
         later("admin.*", "HTTP administration"),
         file("metricsProvider.*", "", Kind::Unused, "export of metrics").not_yet(),
         later("audit.*", "audit log"),

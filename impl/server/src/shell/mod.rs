@@ -15,4 +15,5 @@ pub(crate) mod host;
 pub(crate) mod inbox;
 pub(crate) mod log_thread;
 pub(crate) mod quorum;
+pub(crate) mod recorder;
 pub(crate) mod snapshots;

@@ -4,6 +4,7 @@ use super::door::Refusal;
 use super::members::{self, Members, PortKind};
 use super::syncs::Syncs;
 use crate::shell::inbox::Inbox;
+use crate::shell::recorder::{Recorder, Side};
 use bytes::{Bytes, BytesMut};
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -39,6 +40,7 @@ pub(crate) struct Links {
     store: Arc<Store>,
     log: Arc<Inbox<Command>>,
     runtime: Handle,
+    recorder: Option<Arc<Recorder>>,
     limit_bytes: usize,
     first_packet: Duration,
     next: AtomicU64,
@@ -85,6 +87,7 @@ impl Links {
         store: Arc<Store>,
         log: Arc<Inbox<Command>>,
         runtime: Handle,
+        recorder: Option<Arc<Recorder>>,
     ) -> Self {
         let settings = &shared.settings;
         let syncs = Syncs::new(
@@ -102,6 +105,7 @@ impl Links {
             store,
             log,
             runtime,
+            recorder,
             next: AtomicU64::new(1),
             open: Mutex::new(BTreeMap::new()),
             dialling: Mutex::new(None),
@@ -146,6 +150,7 @@ impl Links {
             match self.members.dial(leader.0, PortKind::Quorum, left).await {
                 Ok(stream) => {
                     let link = self.number();
+                    self.record(link, Side::Learner, &stream);
                     self.adopt(link, stream, leader, Bytes::new());
                     tracing::debug!(?link, ?leader, "connected to the leader");
                     return;
@@ -217,6 +222,7 @@ impl Links {
             return Err(Refusal::Overtaken(peer));
         }
         members::tune(&stream, self.members.config.election_keep_alive);
+        self.record(id, Side::Leader, &stream);
         self.adopt(id, stream, ServerId(peer), bytes);
         Ok(())
     }
@@ -248,6 +254,13 @@ impl Links {
         let open = self.open();
         let mut newer = open.range(id..).map(|(_, link)| link.peer);
         newer.any(|other| other == peer)
+    }
+
+    /// Into the trace, before the core hears of the link.
+    fn record(&self, id: LinkId, side: Side, stream: &TcpStream) {
+        if let Some(recorder) = &self.recorder {
+            recorder.link(id, side, stream.local_addr(), stream.peer_addr());
+        }
     }
 
     /// A link is up; `bytes` were read from it already.
