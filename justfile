@@ -28,6 +28,11 @@ deep *names:
 sim seed:
     cargo run --release --locked -p zk-sim -- replay {{seed}}
 
+# Ten minutes of three real servers under load with twenty kills; their traces judged.
+trace:
+    cargo build --locked --bins
+    cargo test -p zk-server --locked --test trace -- --ignored --nocapture
+
 # The conformance suite against a server.
 conform target profile="3.9.5":
     cargo run --release --locked -p zk-conformance -- run --servers {{target}} --profile {{profile}}

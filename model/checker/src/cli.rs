@@ -16,6 +16,7 @@ mod progress;
 mod replay;
 mod simulate;
 mod table;
+mod trace;
 
 /// Explores the ZAB core exhaustively and proves that the exploration would notice a bug.
 #[derive(Debug, Parser)]
@@ -103,6 +104,16 @@ enum Command {
     },
     /// Replays a stored counterexample and tells it step by step.
     Replay { counterexample: PathBuf },
+    /// Validates recorded traces of real servers: all files of all members of an ensemble.
+    Trace {
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// Do not judge the properties; the trace may then begin with a history.
+        #[arg(long)]
+        no_properties: bool,
+        #[arg(long)]
+        json: bool,
+    },
     /// Serves stateright's Explorer: a configuration, or a stored counterexample.
     Explore {
         name: String,
@@ -173,6 +184,11 @@ pub fn run() -> Verdict {
             json,
         } => simulate::simulate(&name, seed, steps, bounds, json),
         Command::Replay { counterexample } => replay::replay(&counterexample),
+        Command::Trace {
+            files,
+            no_properties,
+            json,
+        } => trace::trace(&files, !no_properties, json),
         Command::Explore { name, addr } => replay::explore(Path::new(&name), &name, &addr),
     }
 }

@@ -13,4 +13,5 @@ pub mod results;
 pub mod run;
 pub mod runs;
 pub mod setup;
+pub mod trace;
 pub mod walk;
