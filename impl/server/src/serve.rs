@@ -4,6 +4,7 @@ use crate::run::{RunError, ServerConfig, SnapshotCompression};
 use crate::shell::clients::{Port, listen};
 use crate::shell::clock::Clock;
 use crate::shell::driver::{Ensemble, Hands, drive};
+use crate::shell::fill_thread::FillThread;
 use crate::shell::inbox::Inbox;
 use crate::shell::log_thread::LogThread;
 use crate::shell::quorum::door::Door;
@@ -38,6 +39,8 @@ pub struct Server {
     snapshots: Arc<SnapshotSignal>,
     driver_thread: JoinHandle<()>,
     log_thread: JoinHandle<()>,
+    fill: Arc<FillThread>,
+    fill_thread: JoinHandle<()>,
     snapshot_thread: JoinHandle<()>,
     client_address: Option<SocketAddr>,
 }
@@ -129,6 +132,8 @@ impl Server {
         join(self.driver_thread);
         self.log.close();
         join(self.log_thread);
+        self.fill.close();
+        join(self.fill_thread);
         self.snapshots.close();
         join(self.snapshot_thread);
     }
@@ -155,7 +160,10 @@ impl Starting {
         // Ports first: a port in use must not leave threads behind.
         let ensemble = self.ensemble(&log_queue)?;
         let clients = self.clients()?;
-        let log_thread = spawn("log", self.log_thread(log, &log_queue), LogThread::run)?;
+        let fill = Arc::new(FillThread::default());
+        let log_thread = self.log_thread(log, &log_queue, &fill);
+        let log_thread = spawn("log", log_thread, LogThread::run)?;
+        let fill_thread = spawn("fill", Arc::clone(&fill), |fill| fill.run())?;
         let snapshot_thread = spawn(
             "snapshot",
             self.snapshot_thread(&snapshots),
@@ -178,6 +186,8 @@ impl Starting {
             snapshots,
             driver_thread,
             log_thread,
+            fill,
+            fill_thread,
             snapshot_thread,
             client_address: clients,
         })
@@ -258,7 +268,12 @@ impl Starting {
         TcpListener::from_std(listener).map_err(RunError::Runtime)
     }
 
-    fn log_thread(&self, log: Log, queue: &Arc<Inbox<Command>>) -> LogThread {
+    fn log_thread(
+        &self,
+        log: Log,
+        queue: &Arc<Inbox<Command>>,
+        fill: &Arc<FillThread>,
+    ) -> LogThread {
         LogThread {
             keeper: Keeper::new(Arc::clone(&self.store), log, tree_settings(&self.config)),
             queue: Arc::clone(queue),
@@ -267,6 +282,8 @@ impl Starting {
             batching: self.config.batching,
             warn_ms: self.config.fsync_warning_ms,
             size_limit_bytes: self.config.log_size_limit_bytes,
+            fill: Arc::clone(fill),
+            try_again_at: None,
         }
     }
 

@@ -3,6 +3,8 @@
 
 mod common;
 
+use std::sync::Arc;
+
 use common::*;
 use zk_storage::disk::Disk;
 use zk_storage::sim::{CallKind, Outcome, SimDisk, Verdict};
@@ -605,4 +607,39 @@ fn a_second_snapshot_of_one_zxid_never_leaves_none() {
             return;
         }
     }
+}
+
+// spec: DF-PAD-01, DF-SYN-02
+#[test]
+fn no_more_zeros_are_prepared_than_files_use() {
+    let disk = SimDisk::new();
+    let config = Config {
+        segment_bytes: 8 << 20,
+        ..config()
+    };
+    let (mut server, _) = start_with(Arc::new(disk.clone()), config).unwrap();
+    let data = [7; 100_000];
+    let mut zxids = 1..;
+    let mut fill = |server: &mut Server, records: usize| {
+        for zxid in zxids.by_ref().take(records) {
+            server
+                .append(zxid, &create(&format!("/{zxid}"), &data))
+                .unwrap();
+        }
+        server.log().sync().unwrap();
+    };
+    let mut steps = Vec::new();
+    for records in [6, 60, 6] {
+        fill(&mut server, records);
+        let mut filler = server.log().take_filler().unwrap().unwrap();
+        let mut count = 1;
+        while !filler.step().unwrap() {
+            count += 1;
+        }
+        steps.push(count);
+        server.log().return_filler(Some(filler));
+        server.log().roll().unwrap();
+    }
+    // 8 MiB before anything is known, then a quarter more than 600 KB (1 MiB at least) and 6 MB, in steps of 256 KiB.
+    assert_eq!(steps, [32, 4, 29]);
 }

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use std::sync::Arc;
 use zab::{Write, WriteId};
 use zk_storage::snapshot::Prepared;
-use zk_storage::{EpochFile, Error, Log, Result, Store};
+use zk_storage::{EpochFile, Error, Filler, Log, Result, Store};
 use zk_tree::Tree;
 
 /// In the order in which they must reach the disk.
@@ -124,6 +124,21 @@ impl Keeper {
     /// The log goes on without the file.
     pub fn idle(&mut self) -> Result<bool> {
         self.log()?.fill_step()
+    }
+
+    /// The same work for another thread, if it is time for it.
+    ///
+    /// # Errors
+    /// The log goes on without the file.
+    pub fn take_filler(&mut self) -> Result<Option<Filler>> {
+        self.log()?.take_filler()
+    }
+
+    /// Takes it back, whole or failed. One of a log that has since been replaced is dropped.
+    pub fn return_filler(&mut self, filler: Option<Filler>) {
+        if let Some(log) = &mut self.log {
+            log.return_filler(filler);
+        }
     }
 
     /// The zxid of the newest record that survives a crash.

@@ -1,6 +1,7 @@
 //! The log thread: all that is queued, one sync, one completion.
 
 use super::fatal::die;
+use super::fill_thread::{FillThread, Filled};
 use super::inbox::Inbox;
 use crate::run::Batching;
 use std::sync::Arc;
@@ -16,7 +17,13 @@ pub(crate) struct LogThread {
     pub(crate) batching: Batching,
     pub(crate) warn_ms: u32,
     pub(crate) size_limit_bytes: Option<u64>,
+    pub(crate) fill: Arc<FillThread>,
+    /// After a failure.
+    pub(crate) try_again_at: Option<Instant>,
 }
+
+/// How long the log goes on without a prepared file after one could not be made.
+const RETRY: Duration = Duration::from_secs(60);
 
 impl LogThread {
     /// Runs until the queue is closed and empty.
@@ -29,20 +36,35 @@ impl LogThread {
                 let at_most = (self.batching.max_requests.max(1) as usize).min(batch.len());
                 self.write(batch.drain(..at_most));
             }
-            // Filling the next segment is for moments in which nobody waits for a sync.
-            while self.queue.is_empty() {
-                match self.keeper.idle() {
-                    Ok(true) => {}
-                    Ok(false) => break,
-                    Err(error) => {
-                        tracing::warn!(%error, "the next log file could not be prepared");
-                        break;
-                    }
-                }
-            }
+            self.prepare();
         }
         if let Err(error) = self.keeper.close() {
             die(&error);
+        }
+    }
+
+    /// Has the next log file made, once this one is half full.
+    fn prepare(&mut self) {
+        match self.fill.finished() {
+            None => {}
+            Some(Filled::Whole(filler)) => self.keeper.return_filler(Some(filler)),
+            Some(Filled::Failed) => self.try_again_at = Some(Instant::now() + RETRY),
+        }
+        match self.try_again_at {
+            None => {}
+            Some(at) if Instant::now() < at => return,
+            Some(_) => {
+                self.try_again_at = None;
+                self.keeper.return_filler(None);
+            }
+        }
+        match self.keeper.take_filler() {
+            Ok(None) => {}
+            Ok(Some(filler)) => self.fill.begin(filler),
+            Err(error) => {
+                tracing::warn!(%error, "the next log file could not be prepared");
+                self.try_again_at = Some(Instant::now() + RETRY);
+            }
         }
     }
 

@@ -10,7 +10,7 @@ use crate::error::{Context, Result};
 use crate::names::{SPARE, log_name};
 
 /// Zeros written at once by whoever must wait for them.
-const STEP: u64 = 1 << 20;
+pub(crate) const STEP: u64 = 1 << 20;
 /// Zeros written at once behind the back of the log.
 const FILL_STEP: u64 = 256 * 1024;
 

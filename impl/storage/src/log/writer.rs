@@ -7,7 +7,7 @@ use simd_adler32::adler32;
 use zk_proto::log::{FileHeader, RecordHead, put_record};
 
 use super::mark::{Mark, MarkFile};
-use super::segment::{Filler, Segment};
+use super::segment::{Filler, STEP, Segment};
 use crate::disk::Disk;
 use crate::error::{Context, Error, Result};
 use crate::names::MARK;
@@ -25,6 +25,11 @@ pub struct Log {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
     segment_bytes: u64,
+    /// Of the next prepared file: somewhat more than is logged from one [`Log::roll`] to the next, and never more than
+    /// `segment_bytes`. Zeros that no record takes the place of are written for nothing.
+    prepared_bytes: u64,
+    /// Since the last roll.
+    logged_bytes: u64,
     max_record_bytes: usize,
     segment: Option<Segment>,
     spare: Spare,
@@ -58,6 +63,8 @@ impl Log {
             disk,
             dir: dir.to_path_buf(),
             segment_bytes,
+            prepared_bytes: segment_bytes,
+            logged_bytes: 0,
             max_record_bytes,
             segment: None,
             spare: Spare::None,
@@ -114,7 +121,9 @@ impl Log {
             });
         }
         self.guard(|log| {
-            log.make_room(zxid, payload.len().saturating_add(RecordHead::OVERHEAD))?;
+            let len = payload.len().saturating_add(RecordHead::OVERHEAD);
+            log.make_room(zxid, len)?;
+            log.logged_bytes = log.logged_bytes.saturating_add(len as u64);
             // spec: DF-LOG-02
             put_record(&mut log.buffer, payload, adler32(&payload));
             log.last = zxid;
@@ -141,6 +150,11 @@ impl Log {
     // spec: DF-SYN-04, DF-SYN-05
     pub fn roll(&mut self) -> Result<()> {
         self.check_usable()?;
+        if self.logged_bytes > 0 {
+            let expected = self.logged_bytes.saturating_add(self.logged_bytes / 4);
+            self.prepared_bytes = expected.max(STEP).min(self.segment_bytes);
+            self.logged_bytes = 0;
+        }
         self.guard(Self::end_segment)
     }
 
@@ -184,11 +198,13 @@ impl Log {
     /// The work of preparing the next file, for another thread, if it is time for it. Hand it back by
     /// [`Log::return_filler`], whole or not.
     pub fn take_filler(&mut self) -> Result<Option<Filler>> {
-        let wanted = self.segment.as_ref().is_some_and(Segment::is_half_full);
+        let rolls_soon = self.logged_bytes > self.prepared_bytes / 2;
+        let begun = self.segment.as_ref();
+        let wanted = begun.is_some_and(|segment| rolls_soon || segment.is_half_full());
         if !wanted || !matches!(self.spare, Spare::None) {
             return Ok(None);
         }
-        let filler = Filler::create(&*self.disk, &self.dir, self.segment_bytes, &self.identity)?;
+        let filler = Filler::create(&*self.disk, &self.dir, self.prepared_bytes, &self.identity)?;
         self.spare = Spare::Away;
         Ok(Some(filler))
     }
