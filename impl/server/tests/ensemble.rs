@@ -13,7 +13,7 @@ use std::path::Path;
 use std::process::Command;
 
 use harness::ensemble::{Ensemble, connect, holds, put};
-use zk_client::CreateMode;
+use zk_client::{Acl, Client, CreateMode};
 
 // spec: P-DUR, P-LIVE, INV-11, INV-14, FT-PROC-01, FT-PROC-02, QP-SYN-06
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -103,6 +103,75 @@ async fn a_damaged_server_refuses_and_comes_back_repaired() {
     }
     one.close().await.unwrap();
     client.close().await.unwrap();
+}
+
+/// The txns that a leader keeps in memory to bring learners up to date with.
+const WINDOW: &str = "commitLogCount=20\n";
+
+/// Of more than one buffer's size together.
+const FAT: [u8; 50_000] = [7; 50_000];
+
+async fn put_fat(client: &Client, from: usize) {
+    for n in from..from + 60 {
+        let path = format!("/fat-{n}");
+        let (open, mode) = ([Acl::open()], CreateMode::Persistent);
+        client.create(&path, &FAT, &open, mode).await.unwrap();
+    }
+}
+
+/// Everything is there, and nothing else.
+async fn has_fat(ensemble: &Ensemble, id: usize, count: usize) {
+    let one = connect(&ensemble.address(id)).await;
+    one.sync("/").await.unwrap();
+    for n in 0..count {
+        let (data, _) = one.get_data(&format!("/fat-{n}")).await.unwrap();
+        assert!(data == FAT, "server {id}: /fat-{n}");
+    }
+    let children = one.get_children("/").await.unwrap();
+    assert_eq!(children.len(), count + 1);
+    one.close().await.unwrap();
+}
+
+/// A learner whose last txn the leader's window no longer holds gets a whole snapshot, also with an empty directory;
+/// what it has then is on its own disk.
+// spec: QP-SYN-04, QP-SYN-06, QP-SYN-11, DF-REC-05, P-REPAIR, INV-12
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_far_behind_gets_a_snapshot() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ensemble = Ensemble::start(folder.path(), 3, 1, WINDOW);
+    let client = connect(&ensemble.address(ensemble.leader())).await;
+    let late = (1..=3).find(|id| *id != ensemble.leader()).unwrap();
+    ensemble.kill_9(late);
+    ensemble.kill_9(4);
+    put_fat(&client, 0).await;
+    ensemble.launch_all();
+    for id in [late, 4] {
+        has_fat(&ensemble, id, 60).await;
+        let files = fs::read_dir(ensemble.folder(id).join("version-2")).unwrap();
+        let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+        let newest = names.filter(|name| name.starts_with("snapshot.")).max();
+        assert!(newest.unwrap() > "snapshot.100000010".to_owned());
+    }
+    // A wiped one, while there are writes.
+    ensemble.kill_9(late);
+    fs::remove_dir_all(ensemble.folder(late).join("version-2")).unwrap();
+    let (from, wiped) = (60, late);
+    ensemble.launch(wiped);
+    put_fat(&client, from).await;
+    ensemble.wait_for_all();
+    // Nobody else can tell what it holds.
+    let leader = ensemble.leader();
+    client.close().await.unwrap();
+    for id in 1..=4 {
+        ensemble.kill_9(id);
+    }
+    let other = (1..=3).find(|id| *id != wiped && *id != leader).unwrap();
+    ensemble.launch(wiped);
+    ensemble.launch(other);
+    ensemble.launch(4);
+    for id in [wiped, other, 4] {
+        has_fat(&ensemble, id, 120).await;
+    }
 }
 
 // spec: P-STOP, INV-06, FT-PROC-04
