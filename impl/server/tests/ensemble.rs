@@ -12,8 +12,10 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use harness::PATIENCE;
 use harness::ensemble::{Ensemble, connect, holds, put};
-use zk_client::{Acl, Client, CreateMode};
+use tokio::time::timeout;
+use zk_client::{Acl, Client, CreateMode, Error, ErrorCode, Options, State};
 
 // spec: P-DUR, P-LIVE, INV-11, INV-14, FT-PROC-01, FT-PROC-02, QP-SYN-06
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -105,11 +107,44 @@ async fn a_damaged_server_refuses_and_comes_back_repaired() {
     client.close().await.unwrap();
 }
 
+/// A reader that accepts a server without a leader keeps reading there, and gets a session like any other afterwards.
+// spec: CP-RO-01, CP-RO-02, CP-RO-05, CP-RO-07, P-STOP
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_majority_readers_are_served_where_it_is_configured() {
+    let folder = tempfile::tempdir().unwrap();
+    let read_only = "readonlymode.enabled=true\nlocalSessionsEnabled=true\n";
+    let mut ensemble = Ensemble::start(folder.path(), 3, 0, read_only);
+    let client = connect(&ensemble.addresses()).await;
+    put(&client, "/a", CreateMode::Persistent).await;
+    for id in 1..=3 {
+        assert!(holds(&connect(&ensemble.address(id)).await, "/a").await);
+    }
+    client.close().await.unwrap();
+    ensemble.kill_9(1);
+    ensemble.kill_9(2);
+    let options = Options::new(&ensemble.addresses()).unwrap().read_only(true);
+    let reader = Client::with_options(options).await.unwrap();
+    assert_eq!(reader.state(), State::ConnectedReadOnly);
+    assert_eq!(ensemble.mode(3), "read-only");
+    assert!(reader.exists("/a").await.unwrap().is_some());
+    let (open, mode) = ([Acl::open()], CreateMode::Persistent);
+    let refused = reader.create("/b", b"", &open, mode).await;
+    assert_eq!(refused, Err(Error::Server(ErrorCode::NotReadOnly)));
+    let session = reader.session_id();
+    ensemble.launch(1);
+    let mut state = reader.state_changes();
+    let connected = state.wait_for(|state| *state == State::Connected);
+    timeout(PATIENCE, connected).await.unwrap().unwrap();
+    put(&reader, "/b", CreateMode::Persistent).await;
+    assert_ne!(reader.session_id(), session);
+    reader.close().await.unwrap();
+}
+
 /// The txns that a leader keeps in memory to bring learners up to date with.
 const WINDOW: &str = "commitLogCount=20\n";
 
 /// Of more than one buffer's size together.
-const FAT: [u8; 50_000] = [7; 50_000];
+static FAT: [u8; 50_000] = [7; 50_000];
 
 async fn put_fat(client: &Client, from: usize) {
     for n in from..from + 60 {
@@ -150,7 +185,7 @@ async fn a_server_far_behind_gets_a_snapshot() {
         let files = fs::read_dir(ensemble.folder(id).join("version-2")).unwrap();
         let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
         let newest = names.filter(|name| name.starts_with("snapshot.")).max();
-        assert!(newest.unwrap() > "snapshot.100000010".to_owned());
+        assert!(newest.as_deref() > Some("snapshot.100000010"));
     }
     // A wiped one, while there are writes.
     ensemble.kill_9(late);

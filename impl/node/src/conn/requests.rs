@@ -267,7 +267,13 @@ impl Conn {
             });
         }
         // spec: CP-RO-05
-        if self.shared.is_read_only() && matches!(route, Route::Write(_) | Route::Sync) {
+        let attached = state.attached.as_ref();
+        let ends_local = route == Route::Write(OpCode::CloseSession)
+            && attached.is_some_and(|attached| attached.session.is_local());
+        if self.shared.is_read_only()
+            && matches!(route, Route::Write(_) | Route::Sync)
+            && !ends_local
+        {
             return Some(Refusal {
                 zxid: None,
                 error: ErrorCode::NotReadOnly,

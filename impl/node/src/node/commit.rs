@@ -6,7 +6,7 @@ use super::{Committed, Node, NodeError, Output};
 use crate::conn::lane::{End, Lane};
 use crate::reads::ReadSide;
 use crate::stats::Mode;
-use crate::sync::{lock, write};
+use crate::sync::{lock, read, write};
 use crate::time::Now;
 use crate::watching;
 use std::sync::Arc;
@@ -170,6 +170,13 @@ impl Node {
     }
 
     /// A sync, or the end of a local session, whose moment has come.
+    // spec: CP-RO-05
+    pub(super) fn end_reader(&mut self, now: Now, submission: Submission) {
+        let shared = Arc::clone(&self.shared);
+        let tree = read(&shared.tree);
+        self.synced(now, &tree, submission);
+    }
+
     pub(super) fn synced(&mut self, now: Now, tree: &Tree, submission: Submission) {
         if let Some(link) = submission.link {
             return self.answers.push(Event::Answered {

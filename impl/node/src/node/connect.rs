@@ -65,15 +65,20 @@ impl Node {
         {
             before.kick();
         }
+        let local = lock(&self.shared.sessions)
+            .get(resume.session)
+            .is_some_and(|session| session.is_local());
+        // spec: CP-RO-04. Whether a global session lives is for an ensemble with a quorum to say.
+        if self.shared.mode() == Mode::ReadOnly && !local {
+            lane.lock().end = End::Now;
+            return self.rings.push(lane);
+        }
         // spec: CP-CON-21, CP-GAP-19
         if !resume.password_matches {
             self.guesses.fail(now.mono_ms, lane.peer.ip());
             self.shared.totals.wrong_passwords.add(1);
             return self.refuse_session(&lane, hello);
         }
-        let local = lock(&self.shared.sessions)
-            .get(resume.session)
-            .is_some_and(|session| session.is_local());
         if self.times_sessions() || local {
             // spec: CP-CON-23
             let session = lock(&self.shared.sessions)

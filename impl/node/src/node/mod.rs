@@ -11,6 +11,7 @@
 mod commit;
 mod connect;
 mod digests;
+mod read_only;
 mod roles;
 mod timers;
 mod write;
@@ -177,6 +178,8 @@ pub struct Node {
     listener: Listener,
     /// Text and version of the ensemble's configuration; None when standalone.
     configuration: Option<(String, i64)>,
+    /// While looking: when readers are served without a leader, monotonic ms.
+    read_only_at_ms: Option<u64>,
     /// When `step` last returned, monotonic ms (`Shared::has_slept`).
     driven_ms: u64,
 }
@@ -229,6 +232,7 @@ impl Node {
             containers: write::Containers::new(&shared.settings, now.mono_ms),
             listener: Listener::default(),
             configuration: None,
+            read_only_at_ms: None,
             driven_ms: now.mono_ms,
             shared,
         }
@@ -318,16 +322,22 @@ impl Node {
         let awake = (self.shared.mode() != Mode::Standalone)
             .then(|| self.driven_ms + u64::from(self.shared.settings.tick_time_ms / 2));
         let slowed = self.slowed.front().map(|(due_ms, ..)| *due_ms);
-        [self.timers.next_ms(), sessions, containers, awake, slowed]
-            .into_iter()
-            .flatten()
-            .min()
+        let due = [
+            self.timers.next_ms(),
+            sessions,
+            containers,
+            awake,
+            slowed,
+            self.read_only_at_ms,
+        ];
+        due.into_iter().flatten().min()
     }
 
     fn wake(&mut self, now: Now, out: &mut Vec<Output>) -> Result<(), NodeError> {
         while let Some(timer) = self.timers.take_due(now.mono_ms) {
             self.drive(now, Event::Expired { timer }, out)?;
         }
+        self.begin_read_only(now);
         self.resume_slowed(now);
         let mut batch = Vec::new();
         self.expire_sessions(now, &mut batch);

@@ -55,11 +55,12 @@ impl Node {
                 self.shared.totals.elections.add(1);
                 self.apply(now, out)?;
                 self.stop_serving();
+                self.await_read_only(now);
+            }
+            Report::Leading | Report::Following { .. } | Report::Observing { .. } => {
+                self.end_read_only();
             }
             Report::Electing { .. }
-            | Report::Leading
-            | Report::Following { .. }
-            | Report::Observing { .. }
             | Report::EpochChosen { .. }
             | Report::Synchronising { .. }
             | Report::Joined { .. }
@@ -113,7 +114,7 @@ impl Node {
 
     /// Drops every client: what they asked may or may not become history.
     // spec: P-STOP, QP-BC-19, CP-FRM-11
-    fn stop_serving(&mut self) {
+    pub(super) fn stop_serving(&mut self) {
         self.shared.set_mode(Mode::NotServing);
         let lanes: Vec<_> = lock(&self.shared.lanes)
             .by_id

@@ -340,7 +340,12 @@ impl Node {
                 self.learner_syncs.push_back(submission);
                 self.handle(now, Event::Forwarded { request }, out)
             }
-            Mode::NotServing | Mode::ReadOnly => {
+            Mode::ReadOnly => {
+                // The end of a local session, the only thing here that a client may change.
+                self.end_reader(now, submission);
+                Ok(())
+            }
+            Mode::NotServing => {
                 self.give_up(&submission.waiter);
                 Ok(())
             }

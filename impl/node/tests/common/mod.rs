@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use zab::{Config, Peer, ServerId};
+use zab::{Config, Epoch, Notification, Peer, Round, ServerId, ServerState, Vote, Zxid};
 use zk_node::conn::lane::{Bell, End, Lane};
 use zk_node::disk::{Command, Keeper, restore, session_ids};
 use zk_node::{Conn, Input, Node, Now, Output, Settings, Shared};
@@ -49,16 +49,20 @@ impl Host {
     }
 
     pub fn with(settings: Settings, disk: Arc<SimDisk>) -> Self {
+        let standalone = Config {
+            standalone: true,
+            ..Config::new(ServerId(1), [ServerId(1)])
+        };
+        Self::of(standalone, settings, disk)
+    }
+
+    pub fn of(peer_config: Config, settings: Settings, disk: Arc<SimDisk>) -> Self {
         let config = zk_storage::Config {
             segment_bytes: 1 << 20,
             ..zk_storage::Config::new("/data")
         };
         let store = Arc::new(Store::open(disk, config).unwrap());
         let restored = restore(&store, &zk_tree::Settings::default(), 500).unwrap();
-        let peer_config = Config {
-            standalone: true,
-            ..Config::new(ServerId(1), [ServerId(1)])
-        };
         let peer = Peer::restore(peer_config, restored.durable).unwrap();
         let now = Now {
             mono_ms: 1000,
@@ -81,6 +85,28 @@ impl Host {
         };
         host.step(vec![Input::Started]);
         host
+    }
+
+    /// Servers 2 and 3 say that 2 leads.
+    pub fn hear_leader(&mut self) {
+        let heard = |from, state| Input::Notified {
+            from: ServerId(from),
+            notification: Notification {
+                state,
+                vote: Vote {
+                    epoch: Epoch(0),
+                    zxid: Zxid(0),
+                    leader: ServerId(2),
+                },
+                round: Round(1),
+                version: 2,
+                config: 0,
+            },
+        };
+        self.step(vec![
+            heard(3, ServerState::Following),
+            heard(2, ServerState::Leading),
+        ]);
     }
 
     pub fn open(&mut self) -> usize {
