@@ -262,6 +262,8 @@ fn conclude<S: Subject>(
     }
     let checker = checker.join();
     let seconds = begin.elapsed().as_secs_f64();
+    // A violation found while the limit struck: its path is rebuilt from the actions of each state.
+    leash.pulled.store(false, Ordering::Relaxed);
     let violation = checker
         .discovery("invariants")
         .map(|path| violation(leash, path));
