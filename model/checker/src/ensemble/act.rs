@@ -478,6 +478,7 @@ impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
             self.forget_heard(server);
         }
         self.drop_links(server);
+        self.state.spent.outage |= self.state.servers.iter().all(|it| it.peer.is_none());
         if !self.model.setup.stays_down() {
             self.boot(server);
         }
@@ -822,6 +823,9 @@ impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
     fn report(&mut self, server: usize, report: Report) {
         match report {
             Report::Established { epoch } => {
+                if self.state.spent.outage {
+                    self.model.mark(Situation::AllDownThenServing);
+                }
                 self.show_loaded(server);
                 let initial = self.state.servers[server].delivered.clone();
                 self.fact(&Fact::Established {

@@ -18,6 +18,8 @@ pub struct Spent {
     pub breaks: u8,
     pub timeouts: u8,
     pub wipes: u8,
+    /// All servers were down at one moment.
+    pub outage: bool,
 }
 
 /// A link's end.

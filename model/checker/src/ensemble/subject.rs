@@ -153,6 +153,14 @@ impl<P: Policy + Send + Sync + 'static> Ensemble<P> {
                         count * count
                     }
                 ],
+                outdated: vec![
+                    None;
+                    if self.setup.has_oracle() {
+                        0
+                    } else {
+                        count * count
+                    }
+                ],
                 first: vec![None; if self.setup.has_oracle() { 0 } else { count }],
                 supporters: vec![0; if self.setup.has_oracle() { 0 } else { count }],
                 changed: vec![false; if self.setup.has_oracle() { 0 } else { count }],
@@ -393,7 +401,8 @@ fn fingerprint<P: Policy>(state: &State<P>, to: &Permutation) -> u64 {
     for won in &state.polling.won {
         hasher.mix(won.round);
     }
-    for heard in state.polling.heard.iter().flatten() {
+    let said = [&state.polling.heard, &state.polling.outdated];
+    for heard in said.into_iter().flatten().flatten() {
         hasher.mix(heard.round);
     }
     // Sorted by epoch first, so the order of names does not matter while an epoch has one leader.

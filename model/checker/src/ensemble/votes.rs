@@ -16,6 +16,9 @@ use super::subject::Ensemble;
 pub(super) struct Polling {
     /// The newest notification heard in the present election, by hearer * servers + sender.
     pub(super) heard: Vec<Option<Heard>>,
+    /// The newest that a server said as a settled one and has taken back since by looking again. Who heard it may still
+    /// act on it.
+    pub(super) outdated: Vec<Option<Heard>>,
     /// Who has ever said in this election what each server wants now, as a bit set: later words do not unsay a quorum.
     pub(super) supporters: Vec<u32>,
     pub(super) won: Vec<Won>,
@@ -145,7 +148,15 @@ impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
                 round: notification.round.0.unsigned_abs(),
                 ballot: ballot(notification.vote),
             };
-            self.state.polling.heard[to * count + from] = Some(heard);
+            let polling = &mut self.state.polling;
+            let before = polling.heard[to * count + from].replace(heard);
+            if heard.role == Role::Looking {
+                let settled = before.filter(|it| it.role != Role::Looking);
+                let outdated = &mut polling.outdated[to * count + from];
+                *outdated = settled.or(*outdated);
+            } else {
+                polling.outdated[to * count + from] = None;
+            }
         }
     }
 
@@ -175,7 +186,7 @@ impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
         if was_looking && after.role == RoleKind::Looking && after.electing {
             self.note_vote(server, &before, &after);
         } else if was_looking && after.role != RoleKind::Looking {
-            self.note_settled(server, &after);
+            self.note_settled(server, &before, &after);
         } else if after.role == RoleKind::Looking {
             self.forget_heard(server);
         }
@@ -183,7 +194,9 @@ impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
 
     pub(super) fn forget_heard(&mut self, server: usize) {
         let count = self.state.servers.len();
-        self.state.polling.heard[server * count..(server + 1) * count].fill(None);
+        let own = server * count..(server + 1) * count;
+        self.state.polling.heard[own.clone()].fill(None);
+        self.state.polling.outdated[own].fill(None);
         self.state.polling.changed[server] = false;
         self.state.polling.supporters[server] = 0;
     }
@@ -225,7 +238,7 @@ impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
         self.judge_turn(&turn);
     }
 
-    fn note_settled(&mut self, server: usize, after: &Status) {
+    fn note_settled(&mut self, server: usize, before: &Status, after: &Status) {
         let count = self.state.servers.len();
         let role = role_of(after);
         let round = after.round.0.unsigned_abs();
@@ -236,8 +249,11 @@ impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
             round,
             ballot: vote,
         };
-        let others = self.state.polling.heard[server * count..(server + 1) * count]
+        let own = server * count..(server + 1) * count;
+        let polling = &self.state.polling;
+        let others = polling.heard[own.clone()]
             .iter()
+            .chain(&polling.outdated[own])
             .flatten()
             .copied();
         let supporters = self.state.polling.supporters[server] | 1 << server;
@@ -253,6 +269,7 @@ impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
             role,
             round,
             ballot: ballot(after.vote),
+            own: (before.vote, before.round) == (after.vote, after.round),
             heard: &heard,
             first: &first,
             faultless: !joined && spent.crashes == 0 && spent.timeouts == 0,

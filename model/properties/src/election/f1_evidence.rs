@@ -23,6 +23,7 @@ fn step(poll: &Poll<'_>, turn: &Turn<'_>) -> bool {
         role,
         round,
         ballot,
+        own,
         heard,
         ..
     } = turn
@@ -41,5 +42,5 @@ fn step(poll: &Poll<'_>, turn: &Turn<'_>) -> bool {
             .iter()
             .any(|it| it.from == ballot.leader && it.role == Role::Leading);
     let joined = evidence(poll, *round, ballot, heard) | poll.bit(*server);
-    (poll.quorum)(by_round) || (leads && (poll.quorum)(joined))
+    (*own && (poll.quorum)(by_round)) || (leads && (poll.quorum)(joined))
 }

@@ -52,13 +52,16 @@ pub enum Turn<'a> {
         after: Voter,
         counted: &'a [u64],
     },
-    /// A server stopped looking. `heard` holds the newest notification of each other server in this election, and the
-    /// server's own last vote. `first` holds the vote that each server would start with, from its disk.
+    /// A server stopped looking. `heard` holds the newest notification of each other server in this election, what it
+    /// said as a settled server before if it looks again, and the server's own last vote. `first` holds the vote that each server would start with, from its disk. `own` says that
+    /// it settles for what it voted for itself, in the round of that vote: it may have won by votes, and need not have
+    /// joined.
     Settled {
         server: ServerId,
         role: Role,
         round: u64,
         ballot: Ballot,
+        own: bool,
         heard: &'a [Heard],
         first: &'a [Ballot],
         faultless: bool,

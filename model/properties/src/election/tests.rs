@@ -57,6 +57,7 @@ fn settle<'a>(heard: &'a [Heard], first: &'a [Ballot], faultless: bool) -> Turn<
         role,
         round: 1,
         ballot: ballot(3),
+        own: true,
         heard,
         first,
         faultless,
@@ -88,6 +89,32 @@ fn f1_needs_a_quorum_of_one_round_or_a_settled_ensemble() {
         judge(&voters(), &[], &settle(&leader_silent, &first, true)),
         [1]
     );
+    // It wanted something else before: then the leader's own word is needed, in the same round too.
+    let of_this_round = [own, heard(2, Role::Following(ServerId(3)), 1, 3)];
+    let Turn::Settled {
+        server,
+        role,
+        round,
+        ballot,
+        heard,
+        first,
+        faultless,
+        ..
+    } = settle(&of_this_round, &first, true)
+    else {
+        return;
+    };
+    let taken_over = Turn::Settled {
+        own: false,
+        server,
+        role,
+        round,
+        ballot,
+        heard,
+        first,
+        faultless,
+    };
+    assert_eq!(judge(&voters(), &[], &taken_over), [1]);
 }
 
 // spec: F2.
