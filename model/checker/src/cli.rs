@@ -202,7 +202,7 @@ fn list() -> Verdict {
         );
     }
     println!("Mutants:");
-    for mutant in crate::catalogue::mutants() {
+    for mutant in crate::mutated::mutants() {
         println!(
             "  {:<4} violates {:<4} {}",
             mutant.id, mutant.property, mutant.about

@@ -9,6 +9,8 @@ pub mod cli;
 pub mod clients;
 pub mod counterexample;
 pub mod ensemble;
+pub mod guided;
+pub mod mutated;
 pub mod results;
 pub mod run;
 pub mod runs;

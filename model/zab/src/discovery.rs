@@ -79,7 +79,10 @@ impl Leading {
             // It promised a later epoch to a leader that failed. It would refuse
             // this one for ever: only a new election can take it in.
             // spec: QP-ZAB-05.
-            _ if accepted > self.epoch && context.policy.keeps_two_epochs() => {
+            _ if accepted > self.epoch
+                && context.policy.keeps_two_epochs()
+                && context.policy.honours_later_promises() =>
+            {
                 context.effects.report(Report::LaterPromise { peer: id });
                 Turn::Look
             }
@@ -183,6 +186,7 @@ impl Leading {
         } else {
             self.synchronise(at, context);
         }
+        self.commit_history_early(zxid, context);
         Turn::Stay
     }
 
@@ -216,7 +220,6 @@ impl Leading {
         context.effects.arm(Timer::Ping, context.config.timing.ping);
         // spec: QP-ZAB-09.
         context.disk.adopt(self.epoch, Then::Adopt, context.effects);
-        self.commit_history_early(context);
         for at in 0..self.learners.len() {
             if self.learners[at].stage == Step::Agreed {
                 self.synchronise(at, context);
@@ -224,28 +227,15 @@ impl Leading {
         }
     }
 
-    /// M25: counts the initial history committed where a quorum reported it.
-    fn commit_history_early<T: Payload, P: Policy>(&self, context: &mut Context<'_, T, P>) {
-        if context.policy.commits_history_with_the_epoch() {
-            return;
-        }
-        while let Some(next) = context
-            .disk
-            .next_after(context.tree.delivered)
-            .map(|entry| entry.zxid)
-        {
-            let reported = |l: &&Learner| l.stage >= Step::Agreed && l.acked >= next;
-            let holders = self
-                .learners
-                .iter()
-                .filter(reported)
-                .map(|l| l.id)
-                .chain([context.id])
-                .collect();
-            if !context.is_quorum(&holders) {
-                return;
-            }
-            context.deliver(next);
+    /// M25: counts the initial history committed as far as a quorum, this server and the one that reports, holds it.
+    fn commit_history_early<T: Payload, P: Policy>(
+        &self,
+        reported: Zxid,
+        context: &mut Context<'_, T, P>,
+    ) {
+        let begun = matches!(self.stage, Stage::Agreeing | Stage::Synchronising);
+        if !context.policy.commits_history_with_the_epoch() && begun {
+            context.deliver(reported.min(self.committed));
         }
     }
 
@@ -275,12 +265,14 @@ impl<T: Payload> Learning<T> {
         context: &mut Context<'_, T, P>,
     ) -> Turn {
         let accepted = context.disk.accepted;
-        if epoch < accepted || epoch > Epoch::MAX {
+        let promised_later = epoch < accepted && context.policy.honours_later_promises();
+        if promised_later || epoch > Epoch::MAX {
             return self.quit(Misbehaviour::Epoch, context);
         }
         self.epoch = epoch;
         if epoch == accepted {
-            self.promise(None, context);
+            let again = !context.policy.promises_once();
+            self.promise(again.then_some(context.disk.current), context);
             return Turn::Stay;
         }
         let early = !context.policy.persists_promise_before_answer();

@@ -103,6 +103,14 @@ impl<T: Payload> Disk<T> {
         self.log.get(self.position(zxid))
     }
 
+    /// M48, M54: the zxid before this one in memory.
+    pub(crate) fn before(&self, zxid: Zxid) -> Zxid {
+        match self.position(zxid) {
+            0 | 1 => self.base,
+            at => self.log[at - 2].zxid,
+        }
+    }
+
     /// Whether all writes asked for are durable.
     pub(crate) fn is_idle(&self) -> bool {
         self.pending.is_empty()

@@ -134,7 +134,7 @@ impl<T: Payload, P: Policy> Peer<T, P> {
     pub fn elect(&mut self, leader: ServerId, effects: &mut Effects<T>) -> Result<(), Broken> {
         let allowed = match &self.role {
             Role::Looking(looking) => {
-                looking.is_electing() && (leader != self.id || self.disk.trusted)
+                looking.is_electing() && (leader != self.id || !self.abstains())
             }
             Role::Leading(_) | Role::Learning(_) => false,
         };
@@ -170,7 +170,7 @@ impl<T: Payload, P: Policy> Peer<T, P> {
             last_logged: self.disk.last(),
             last_delivered: self.tree.delivered,
             last_committed: self.tree.committed,
-            abstains: !self.disk.trusted,
+            abstains: self.abstains(),
             electing: false,
             writes: self.disk.pending(),
             learners: 0,
@@ -214,6 +214,10 @@ impl<T: Payload, P: Policy> Peer<T, P> {
     /// The configuration.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    fn abstains(&self) -> bool {
+        !self.disk.trusted && self.policy.abstains_when_wiped()
     }
 
     /// Feeds the role and does what it asks in return.
@@ -334,7 +338,7 @@ fn answers<T: Payload, P: Policy>(
         return false;
     }
     let Some(looking) = electing else {
-        return true;
+        return context.policy.answers_when_settled();
     };
     let (theirs, own) = (n.round, context.ballot.round);
     if !context.is_voter(from) {

@@ -37,7 +37,17 @@ pub trait Policy: Clone + Default + Eq + Ord + Hash + Debug {
         true
     }
 
-    /// Whether an empty directory that nobody vouches for abstains.
+    /// Whether a quorum of votes is needed to end an election (M59).
+    fn elects_with_a_quorum(&self) -> bool {
+        true
+    }
+
+    /// Whether a server that has a leader tells those that look (M60).
+    fn answers_when_settled(&self) -> bool {
+        true
+    }
+
+    /// Whether an empty directory that nobody vouches for abstains (M61).
     fn abstains_when_wiped(&self) -> bool {
         true
     }
@@ -64,6 +74,17 @@ pub trait Policy: Clone + Default + Eq + Ord + Hash + Debug {
         true
     }
 
+    /// Whether a promise that was given before is no promise to this leader (M45).
+    fn promises_once(&self) -> bool {
+        true
+    }
+
+    /// Whether a follower's promise of a later epoch ends this leadership, and a
+    /// follower refuses an earlier epoch than the one it promised (M57).
+    fn honours_later_promises(&self) -> bool {
+        true
+    }
+
     /// Whether a leader gives up when a follower is more recent (M22).
     fn yields_to_more_recent(&self) -> bool {
         true
@@ -73,6 +94,11 @@ pub trait Policy: Clone + Default + Eq + Ord + Hash + Debug {
 
     /// Whether a learner's entry that the leader lacks is cut away (M12).
     fn cuts_to_the_common_zxid(&self) -> bool {
+        true
+    }
+
+    /// Whether a learner keeps all that it has in common with the leader (M54).
+    fn keeps_the_common_history(&self) -> bool {
         true
     }
 
@@ -103,7 +129,32 @@ pub trait Policy: Clone + Default + Eq + Ord + Hash + Debug {
         true
     }
 
+    /// Whether a quorum, and not the leader alone, must adopt the epoch (M51).
+    fn establishes_with_a_quorum(&self) -> bool {
+        true
+    }
+
+    /// Whether a leader delivers its history before it serves (M50).
+    fn delivers_the_initial_history(&self) -> bool {
+        true
+    }
+
     // ---- synchronisation, at the learner
+
+    /// Whether TRUNC cuts the log (M53).
+    fn truncates_when_told(&self) -> bool {
+        true
+    }
+
+    /// Whether UPTODATE delivers the history, and does not just skip it (M52).
+    fn delivers_before_serving(&self) -> bool {
+        true
+    }
+
+    /// Whether UPTODATE goes on from what this server has delivered already (M49).
+    fn delivers_once(&self) -> bool {
+        true
+    }
 
     /// Whether the history is written before the current epoch (M1).
     fn writes_history_before_epoch(&self) -> bool {
@@ -169,6 +220,26 @@ pub trait Policy: Clone + Default + Eq + Ord + Hash + Debug {
 
     /// Whether a commit takes all before it along (M24).
     fn commits_in_order(&self) -> bool {
+        true
+    }
+
+    /// Whether a follower delivers at COMMIT and not at PROPOSAL (M55).
+    fn waits_for_commits(&self) -> bool {
+        true
+    }
+
+    /// Whether a delivery takes along all that waits before it (M48).
+    fn delivers_every_txn(&self) -> bool {
+        true
+    }
+
+    /// Whether a leader counts itself only once its own log is durable (M56).
+    fn waits_for_its_own_disk(&self) -> bool {
+        true
+    }
+
+    /// Whether zxids count on from the last proposal, and not from the last commit (M46).
+    fn numbers_after_proposals(&self) -> bool {
         true
     }
 

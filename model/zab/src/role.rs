@@ -55,7 +55,7 @@ impl<T: Payload, P: Policy> Context<'_, T, P> {
     pub(crate) fn deliver(&mut self, through: Zxid) {
         for proposal in self
             .disk
-            .after(self.tree.delivered)
+            .after(self.undelivered(through))
             .take_while(|proposal| proposal.zxid <= through)
         {
             self.effects.push(Effect::Deliver {
@@ -64,6 +64,15 @@ impl<T: Payload, P: Policy> Context<'_, T, P> {
         }
         self.tree.delivered = self.tree.delivered.max(through);
         self.tree.committed = self.tree.committed.max(through);
+    }
+
+    /// The zxid after which delivery starts. M48: all but the last waiting txn are left out.
+    fn undelivered(&self, through: Zxid) -> Zxid {
+        let delivered = self.tree.delivered;
+        if self.policy.delivers_every_txn() {
+            return delivered;
+        }
+        delivered.max(self.disk.before(through))
     }
 
     /// Sends this server's vote.

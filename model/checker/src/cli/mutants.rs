@@ -1,5 +1,6 @@
 //! `mutants`: the kill table.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Instant;
 
@@ -8,8 +9,10 @@ use comfy_table::Table;
 use serde::Serialize;
 
 use super::{Verdict, progress};
-use crate::catalogue::{self, Job, Mutated};
+use crate::catalogue::{self, Job};
 use crate::counterexample::Counterexample;
+use crate::guided::Guided;
+use crate::mutated::{self, Mutated};
 use crate::run::{Extent, Limits, Subject, Violation, search, search_shortest, shrink};
 use crate::walk::walk;
 
@@ -58,7 +61,7 @@ pub(super) fn mutants(
 }
 
 fn choose(ids: &[String]) -> anyhow::Result<Vec<Mutated>> {
-    let all = catalogue::mutants();
+    let all = mutated::mutants();
     for id in ids {
         all.iter()
             .find(|it| it.id.eq_ignore_ascii_case(id))
@@ -88,7 +91,10 @@ fn kill(mutant: &Mutated, replay: Option<&Path>, store: Option<&Path>) -> anyhow
         }
         None => catalogue::with(&mutant.setup, Hunt { mutant, store })??,
     };
-    let bounds = format!("{:?} {}", mutant.setup.granularity, mutant.setup.bounds);
+    let mut bounds = format!("{:?} {}", mutant.setup.granularity, mutant.setup.bounds);
+    if let (Some(guide), None) = (&mutant.guide, &stored) {
+        write!(bounds, " after {} given steps", guide.steps)?;
+    }
     Ok(Kill {
         id: mutant.id,
         property: mutant.property,
@@ -128,7 +134,7 @@ struct Hunt<'a> {
 }
 
 /// How many states the search for a shortest counterexample may generate before random walks take over.
-const BREADTH: usize = 400_000;
+const BREADTH: usize = 1_000_000;
 /// Steps of random walks before the exhaustive search takes over.
 const WALK: usize = 6_000_000;
 
@@ -145,6 +151,8 @@ struct Found<A> {
 enum How {
     /// Breadth first: there is no shorter one.
     Shortest,
+    /// After given steps, and shortened as a whole.
+    Guided,
     /// By random walks, and shortened.
     Walk,
     /// Depth first, and shortened.
@@ -182,6 +190,16 @@ fn hunt<S: Subject>(subject: &S, show: &dyn Fn(usize, usize)) -> Found<S::Action
     }
 }
 
+/// The search after given steps.
+fn hunt_on<S: Subject>(guided: &Guided<S>, show: &dyn Fn(usize, usize)) -> Found<S::Action> {
+    let found = hunt(guided, show);
+    Found {
+        violation: found.violation.map(|it| guided.whole(it)),
+        how: How::Guided,
+        ..found
+    }
+}
+
 const SEED: u64 = 1;
 
 impl Job for Hunt<'_> {
@@ -190,9 +208,17 @@ impl Job for Hunt<'_> {
     fn run<S: Subject>(self, subject: S) -> Self::Output {
         let begin = Instant::now();
         let bar = progress::line(self.mutant.id);
-        let found = hunt(&subject, &|unique, depth| {
-            progress::show(&bar, unique, depth)
-        });
+        let show = |unique, depth| progress::show(&bar, unique, depth);
+        let found = match &self.mutant.guide {
+            Some(guide) => {
+                let counterexample = guide.counterexample()?;
+                hunt_on(
+                    &Guided::new(subject.clone(), &counterexample, guide.steps)?,
+                    &show,
+                )
+            }
+            None => hunt(&subject, &show),
+        };
         bar.finish_and_clear();
         let seconds = begin.elapsed().as_secs_f64();
         let violation = found.violation.map(|it| shrink(&subject, it));

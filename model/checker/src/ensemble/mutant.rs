@@ -26,6 +26,8 @@ macro_rules! flaws {
             SmallQuorum,
             /// The counter runs into the epoch.
             Carries,
+            /// Of equal histories the lowest id wins.
+            LowestId,
             $(#[doc = $about] $name,)*
         }
 
@@ -33,6 +35,9 @@ macro_rules! flaws {
             fn compare(&self, a: &Vote, b: &Vote) -> Ordering {
                 if self.flaw == Flaw::ZxidOnly {
                     return (a.zxid, a.leader).cmp(&(b.zxid, b.leader));
+                }
+                if self.flaw == Flaw::LowestId {
+                    return (a.epoch, a.zxid, b.leader).cmp(&(b.epoch, b.zxid, a.leader));
                 }
                 a.cmp(b)
             }
@@ -69,6 +74,9 @@ macro_rules! flaws {
             ("M20", Flaw::SmallQuorum, "S22", "commit with one ack less than a quorum"),
             ("M21", Flaw::ZxidOnly, "S3", "votes and histories compared by zxid alone"),
             ("M26", Flaw::Carries, "S26", "counter overflow carries into the epoch"),
+            ("M47", Flaw::SmallQuorum, "S5", "commit with one ack less than a quorum"),
+            ("M62", Flaw::SkipsCommits, "S7", "commit before the predecessor has a quorum"),
+            ("M58", Flaw::LowestId, "F3", "of equal histories the lowest id wins"),
             $(($id, Flaw::$name, $property, $about),)*
         ];
     };
@@ -97,11 +105,26 @@ flaws! {
     NeverYields: yields_to_more_recent, "M22", "S14", "more recent followers accepted in ACKEPOCH";
     ForgetsLearners: chooses_the_epoch_once, "M23", "S2", "epoch chosen again after a learner left";
     SkipsCommits: commits_in_order, "M24", "S22", "commit before the predecessor has a quorum";
-    CommitsEarly: commits_history_with_the_epoch, "M25", "S22", "initial history committed before its epoch is established";
-    CreditsAnyLink: counts_acks_by_link, "M27", "S24", "ACK of an old link credited to the new one";
-    SnapAfterNewLeader: sends_snapshot_before_new_leader, "M28", "S22", "NEWLEADER before the snapshot is complete";
+    CommitsEarly: commits_history_with_the_epoch, "M25", "S14", "initial history committed before its epoch is established";
+    CreditsAnyLink: counts_acks_by_link, "M27", "S22", "ACK of an old link credited to the new one";
+    SnapAfterNewLeader: sends_snapshot_before_new_leader, "M28", "S13", "NEWLEADER before the snapshot is complete";
     KeepsOldVote: updates_the_final_vote, "M29", "F5", "final vote keeps the old epoch";
     TrustsFollowers: asks_the_leader, "M30", "F1", "joins without hearing the leader itself";
     KeepsOldRounds: clears_votes_of_old_rounds, "M31", "F2", "votes of old rounds counted";
     EarlyAck: persists_before_ack, "M36", "S20", "ACK before the proposal is durable";
+    PromisesAgain: promises_once, "M45", "S1", "a promise given before counts for another leader";
+    NumbersFromCommit: numbers_after_proposals, "M46", "S4", "zxids counted from the last commit";
+    DeliversLast: delivers_every_txn, "M48", "S6", "delivery leaves out what waits before";
+    DeliversAgain: delivers_once, "M49", "S8", "a rejoined follower delivers again";
+    ServesUndelivered: delivers_the_initial_history, "M50", "S9", "leader serves before it has delivered its history";
+    EstablishesAlone: establishes_with_a_quorum, "M51", "S10", "epoch established without a quorum";
+    SkipsHistory: delivers_before_serving, "M52", "S11", "UPTODATE skips the history";
+    IgnoresTrunc: truncates_when_told, "M53", "S12", "TRUNC not carried out";
+    CutsTooMuch: keeps_the_common_history, "M54", "S15", "TRUNC cuts one entry too many";
+    DeliversProposals: waits_for_commits, "M55", "S16", "follower delivers at PROPOSAL";
+    CountsUnwritten: waits_for_its_own_disk, "M56", "S17", "leader counts itself before its log is durable";
+    OverrulesPromises: honours_later_promises, "M57", "S18", "a later promise is overruled";
+    ElectsAlone: elects_with_a_quorum, "M59", "F4", "election won without a quorum";
+    SilentWhenSettled: answers_when_settled, "M60", "F6", "settled servers do not answer";
+    VotesWhenWiped: abstains_when_wiped, "M61", "S14", "an emptied server votes";
 }

@@ -152,7 +152,8 @@ impl Leading {
 
     /// Voters whose disks hold this zxid and that adopted this epoch.
     fn holders<T: Payload, P: Policy>(&self, zxid: Zxid, context: &Context<'_, T, P>) -> ServerSet {
-        let own = (self.synced >= zxid).then_some(context.id);
+        let durable = self.synced >= zxid || !context.policy.waits_for_its_own_disk();
+        let own = durable.then_some(context.id);
         // M24: an ack that speaks for its own zxid alone lets a successor overtake.
         let covers =
             |acked: Zxid| acked == zxid || (acked > zxid && context.policy.commits_in_order());

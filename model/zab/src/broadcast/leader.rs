@@ -180,7 +180,12 @@ impl Leading {
         if self.stage != Stage::Established {
             return None;
         }
-        let next = policy.next_zxid(self.proposed, config.counter_limit);
+        let last = if policy.numbers_after_proposals() {
+            self.proposed
+        } else {
+            self.committed.max(self.epoch.start())
+        };
+        let next = policy.next_zxid(last, config.counter_limit);
         if config.standalone {
             next.or(Some(Zxid::new(self.epoch.next(), 1)))
         } else {

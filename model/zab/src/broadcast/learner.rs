@@ -319,8 +319,12 @@ impl<T: Payload> Learning<T> {
         if !self.last.precedes(proposal.zxid) {
             return self.quit(Misbehaviour::ZxidGap, context);
         }
-        self.last = proposal.zxid;
+        let zxid = proposal.zxid;
+        self.last = zxid;
         self.log(proposal, context);
+        if !context.policy.waits_for_commits() {
+            self.advance(zxid, context);
+        }
         Turn::Stay
     }
 

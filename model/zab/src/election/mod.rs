@@ -236,7 +236,8 @@ impl Looking {
         let agreeing = self
             .received
             .servers(|heard| heard.vote == vote && heard.round == round);
-        if self.stage == Stage::Voting && context.is_quorum(&agreeing) {
+        let enough = context.is_quorum(&agreeing) || !context.policy.elects_with_a_quorum();
+        if self.stage == Stage::Voting && enough {
             self.stage = Stage::Finalizing;
             context
                 .effects

@@ -102,7 +102,8 @@ impl Leading {
     pub(crate) fn establish<T: Payload, P: Policy>(&mut self, context: &mut Context<'_, T, P>) {
         let own = self.adopted.then_some(context.id);
         let adopters = self.voters_from(Step::Adopted).chain(own).collect();
-        if self.stage != Stage::Synchronising || !context.is_quorum(&adopters) {
+        let enough = context.is_quorum(&adopters) || !context.policy.establishes_with_a_quorum();
+        if self.stage != Stage::Synchronising || !enough {
             return;
         }
         self.stage = Stage::Established;
@@ -114,7 +115,9 @@ impl Leading {
             context.ballot.vote.epoch = self.epoch;
         }
         context.effects.disarm(Timer::Init);
-        context.deliver(self.committed);
+        if context.policy.delivers_the_initial_history() {
+            context.deliver(self.committed);
+        }
         context
             .effects
             .report(Report::Established { epoch: self.epoch });
@@ -174,7 +177,12 @@ pub(crate) fn decide<T: Payload, P: Policy>(
         // A Java server that led or followed an epoch without a txn.
         (SyncMode::Diff, common)
     } else if last > committed && last.counter() != 0 {
-        (SyncMode::Trunc(committed), committed)
+        let after = if context.policy.keeps_the_common_history() {
+            committed
+        } else {
+            disk.before(committed)
+        };
+        (SyncMode::Trunc(after), after)
     } else if last < committed && !context.policy.cuts_to_the_common_zxid() {
         (SyncMode::Diff, common)
     } else if common.epoch() == last.epoch() && last.counter() != 0 {

@@ -149,7 +149,10 @@ impl<T: Payload> Learning<T> {
     fn write_history<P: Policy>(&mut self, then: Then, context: &mut Context<'_, T, P>) {
         match self.mode {
             SyncMode::Diff => {}
-            SyncMode::Trunc(after) => context.disk.truncate(after, context.effects),
+            SyncMode::Trunc(after) if context.policy.truncates_when_told() => {
+                context.disk.truncate(after, context.effects)
+            }
+            SyncMode::Trunc(_) => {}
             SyncMode::Snap(snapshot) => context.disk.install(snapshot, context.effects),
         }
         context.tree.delivered = match self.mode {
@@ -224,6 +227,12 @@ impl<T: Payload> Learning<T> {
         let brought = self.pending.front().map(|proposal| proposal.zxid);
         self.log_rest(context);
         self.mode = SyncMode::Diff;
+        if !policy.delivers_once() {
+            context.tree.delivered = context.disk.base();
+        }
+        if !policy.delivers_before_serving() {
+            context.tree.delivered = context.tree.delivered.max(self.committed);
+        }
         context.deliver(self.committed);
         if let Some(first) = brought
             && !policy.caches_what_sync_brought()
