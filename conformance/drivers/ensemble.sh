@@ -1,30 +1,34 @@
 #!/usr/bin/env bash
-# Three servers on loopback for the cluster cases; the commands that driver files call.
+# Servers on loopback for the cluster cases; the commands that driver files call.
 #
 #   ensemble.sh KIND setup|teardown
 #   ensemble.sh KIND start|stop|kill|pause|resume|isolate|heal ID
 #
-# KIND is apache-3.8.0, apache-3.9.5 (see conformance/peers), vivarium or mutant (see conformance/mutants.toml). Servers reach each other through links that
-# `zk-conformance links` forwards, so that one can be cut off from the others while its clients stay.
+# KIND is apache-3.8.0, apache-3.9.5 (see conformance/peers), vivarium or mutant (see conformance/mutants.toml): three servers. With `-observer` behind it a
+# fourth observes. Servers reach each other through links that `zk-conformance links` forwards, so that one can be cut
+# off from the others while its clients stay.
 set -euo pipefail
 
 kind=$1 verb=$2 id=${3:-}
 here=$(cd "$(dirname "$0")" && pwd)
 dir=${TMPDIR:-/tmp}/zk-conformance-$kind
+ids=(1 2 3)
 case $kind in
-  apache-3.8.0) base=26200 ;;
-  apache-3.9.5) base=26300 ;;
-  vivarium) base=26400 ;;
+  apache-3.8.0) base=25200 ;;
+  apache-3.9.5) base=25300 ;;
+  vivarium) base=25400 ;;
+  apache-3.9.5-observer) base=25600 ids+=(4) ;;
+  vivarium-observer) base=25700 ids+=(4) ;;
   mutant) base=24900 ;;
   *) echo "ensemble.sh: no kind $kind" >&2; exit 2 ;;
 esac
 
-# Ports: base + 1..3 clients, + 11..13 quorum, + 21..23 election; links from i to j: + 30 + 3i + j and + 50 + 3i + j.
+# Ports: base + 1..4 clients, + 11..14 quorum, + 21..24 election; links from i to j: + 30 + 4i + j and + 50 + 4i + j.
 config() {
   cat <<CFG
 tickTime=200
 initLimit=100
-syncLimit=15
+syncLimit=25
 dataDir=$dir/$1
 clientPortAddress=127.0.0.1
 clientPort=$((base + $1))
@@ -38,21 +42,26 @@ admin.enableServer=false
 preAllocSize=1024
 znode.container.checkIntervalMs=200
 CFG
-  for other in 1 2 3; do
+  local other role
+  [ "$1" != 4 ] || echo peerType=observer
+  for other in "${ids[@]}"; do
+    role=participant
+    [ "$other" != 4 ] || role=observer
     if [ "$other" = "$1" ]; then
-      echo "server.$other=127.0.0.1:$((base + 10 + other)):$((base + 20 + other))"
+      echo "server.$other=127.0.0.1:$((base + 10 + other)):$((base + 20 + other)):$role"
     else
-      echo "server.$other=127.0.0.1:$((base + 30 + 3 * $1 + other)):$((base + 50 + 3 * $1 + other))"
+      echo "server.$other=127.0.0.1:$((base + 30 + 4 * $1 + other)):$((base + 50 + 4 * $1 + other)):$role"
     fi
   done
 }
 
 links() {
-  for from in 1 2 3; do
-    for to in 1 2 3; do
+  local from to
+  for from in "${ids[@]}"; do
+    for to in "${ids[@]}"; do
       [ "$from" = "$to" ] && continue
-      echo "$from $to $((base + 30 + 3 * from + to)) $((base + 10 + to))"
-      echo "$from $to $((base + 50 + 3 * from + to)) $((base + 20 + to))"
+      echo "$from $to $((base + 30 + 4 * from + to)) $((base + 10 + to))"
+      echo "$from $to $((base + 50 + 4 * from + to)) $((base + 20 + to))"
     done
   done
 }
@@ -79,9 +88,10 @@ launch() { # pid file, command...
 serve() {
   case $kind in
     apache-*)
-      APACHE_LOG=$dir/$id.log launch "$dir/$id.pid" "$here/../peers/run-apache.sh" "${kind#apache-}" config "$dir/$id.cfg" \
-        -Dznode.container.checkIntervalMs=200 ;;
-    vivarium) launch "$dir/$id.pid" "${VIVARIUM:-$here/../../target/debug/vivarium}" server "$dir/$id.cfg" ;;
+      local release=${kind#apache-}
+      APACHE_LOG=$dir/$id.log launch "$dir/$id.pid" "$here/../peers/run-apache.sh" "${release%-observer}" config \
+        "$dir/$id.cfg" -Dznode.container.checkIntervalMs=200 ;;
+    vivarium*) launch "$dir/$id.pid" "${VIVARIUM:-$here/../../target/debug/vivarium}" server "$dir/$id.cfg" ;;
     mutant) launch "$dir/$id.pid" "${VIVARIUM:-$here/../../target/debug/vivarium-mutant}" server "$dir/$id.cfg" ;;
   esac
 }
@@ -99,16 +109,16 @@ case $verb in
   setup)
     "$0" "$kind" teardown
     mkdir -p "$dir/links"
-    for id in 1 2 3; do
+    for id in "${ids[@]}"; do
       mkdir -p "$dir/$id"
       echo "$id" >"$dir/$id/myid"
       config "$id" >"$dir/$id.cfg"
     done
     links >"$dir/links.txt"
     launch "$dir/links.pid" "$ZK_CONFORMANCE" links "$dir/links.txt" --cut "$dir/links"
-    for id in 1 2 3; do "$0" "$kind" start "$id"; done ;;
+    for id in "${ids[@]}"; do "$0" "$kind" start "$id"; done ;;
   teardown)
-    for id in 1 2 3; do end KILL; done
+    for id in "${ids[@]}"; do end KILL; done
     if running "$dir/links.pid"; then
       pid=$(cat "$dir/links.pid")
       kill "$pid"

@@ -71,6 +71,8 @@ pub struct Case {
     pub needs: Vec<Need>,
     /// Can hurt a server that is not robust; runs only with `--hazardous`.
     pub hazardous: bool,
+    /// Runs once through each server of the target, so through each role of an ensemble.
+    pub everywhere: bool,
     pub body: Body,
 }
 
@@ -80,9 +82,9 @@ impl Case {
         self.id.split('/').next().unwrap_or_default()
     }
 
-    /// Changes the ensemble or needs it undisturbed: runs alone.
+    /// Changes the ensemble, may hurt it or needs it undisturbed: runs alone.
     pub fn is_exclusive(&self) -> bool {
-        self.needs.contains(&Need::Driver)
+        self.hazardous || self.needs.contains(&Need::Driver)
     }
 
     /// The case's name as one path component.
@@ -111,6 +113,8 @@ struct Entry {
     needs: Vec<Need>,
     #[serde(default)]
     hazardous: bool,
+    #[serde(default)]
+    everywhere: bool,
     steps: Option<String>,
     code: Option<String>,
     /// One case for each row; `<key>` stands for the row's value everywhere.
@@ -135,10 +139,13 @@ pub fn all() -> Result<Vec<Case>, String> {
     Ok(cases)
 }
 
-/// Hex SHA-256 over the case files: which questions were asked.
+/// The file of the hazardous cases. No claim is made of them, so they are no part of a suite's hash.
+const HAZARDOUS: &str = "robustness.toml";
+
+/// Hex SHA-256 over the case files: which questions a claim answers.
 pub fn suite_hash() -> String {
     let mut hash = Sha256::new();
-    for (name, text) in FILES {
+    for (name, text) in FILES.iter().filter(|(name, _)| *name != HAZARDOUS) {
         hash.update(name.as_bytes());
         hash.update([0]);
         hash.update(text.as_bytes());
@@ -174,6 +181,7 @@ impl Entry {
             until: self.until,
             needs: self.needs.clone(),
             hazardous: self.hazardous,
+            everywhere: self.everywhere,
             body,
         })
     }
@@ -182,6 +190,21 @@ impl Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hazardous_cases_have_a_file_of_their_own() {
+        for case in all().expect("all files parse") {
+            assert_eq!(case.hazardous, case.area() == "robustness", "{}", case.id);
+        }
+        let (_, text) = FILES
+            .iter()
+            .find(|(name, _)| *name == HAZARDOUS)
+            .expect("the file is there");
+        assert_eq!(
+            text.matches("\nid = ").count(),
+            text.matches("\nhazardous = true").count()
+        );
+    }
 
     #[test]
     fn every_case_parses_and_ids_are_unique() {

@@ -104,7 +104,9 @@ pub fn claim(
         if !modes.iter().any(|known| known == mode) {
             modes.push(mode.to_owned());
         }
-        for result in &run.results {
+        // What hazardous cases show is not published.
+        let hazardous = |id: &str| cases.iter().any(|case| case.hazardous && case.id == id);
+        for result in run.results.iter().filter(|result| !hazardous(&result.id)) {
             let slot = results.entry(result.id.clone()).or_insert(result.outcome);
             *slot = combine(*slot, result.outcome);
         }
@@ -293,7 +295,8 @@ fn areas(page: &mut String, claims: &[Claim], cases: &[Case]) -> Result<()> {
         names.join(" | ")
     )?;
     writeln!(page, "|---|{}", "---|".repeat(claims.len()))?;
-    let mut areas: Vec<&str> = cases.iter().map(Case::area).collect();
+    let published = cases.iter().filter(|case| !case.hazardous);
+    let mut areas: Vec<&str> = published.map(Case::area).collect();
     areas.sort_unstable();
     areas.dedup();
     for area in areas {
@@ -423,6 +426,21 @@ mod tests {
         let mut other = sample();
         other.profile = "3.8.0".parse().expect("a version");
         assert!(claim(&[sample(), other], &[], BTreeMap::new()).is_err());
+    }
+
+    #[test]
+    fn hazardous_results_stay_out_of_claims_and_pages() {
+        let cases = case::all().expect("cases parse");
+        let mut run = sample();
+        run.results = cases
+            .iter()
+            .map(|case| crate::outcome::CaseResult::new(case, Outcome::Fail, String::new()))
+            .collect();
+        let claim = claim(&[run], &cases, BTreeMap::new()).expect("claims");
+        let is_hazardous = |id: &str| id.starts_with("robustness/");
+        assert!(!claim.results.is_empty() && !claim.results.keys().any(|id| is_hazardous(id)));
+        let page = page(&[claim], &cases, &Manifest { class: Vec::new() }).expect("a page");
+        assert!(!page.contains("robustness"));
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod identities;
 mod limits;
 mod quotas;
 mod removal;
+mod robustness;
 mod sessions;
 mod watches;
 mod wire;
@@ -121,6 +122,11 @@ const BODIES: &[(&str, Body)] = &[
         cluster::cluster_trees_are_equal_after_losses,
     ),
     ("cluster_one_leader", cluster::cluster_one_leader),
+    ("random_bodies", robustness::random_bodies),
+    ("random_first_frames", robustness::random_first_frames),
+    ("shortened_handshakes", robustness::shortened_handshakes),
+    ("unfinished_frames", robustness::unfinished_frames),
+    ("huge_multi", robustness::huge_multi),
 ];
 
 /// The function of that name.

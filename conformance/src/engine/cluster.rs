@@ -90,7 +90,7 @@ impl Cluster {
             }
         }
         let deadline = Instant::now() + SETTLE;
-        while !self.settled() {
+        while !self.is_settled() {
             if Instant::now() > deadline {
                 let modes: Vec<String> = command
                     .server
@@ -106,7 +106,8 @@ impl Cluster {
         Ok(())
     }
 
-    fn settled(&self) -> bool {
+    /// One server leads and the rest follow or observe.
+    pub fn is_settled(&self) -> bool {
         let modes: Vec<String> = self
             .driver
             .server
@@ -175,16 +176,21 @@ pub fn locate(servers: &[SocketAddr], who: &str) -> Result<usize, Stop> {
     };
     let deadline = Instant::now() + SETTLE;
     loop {
-        let mut matching = (0..servers.len()).filter(|index| {
-            servers
-                .get(*index)
-                .is_some_and(|address| mode(*address) == role)
-        });
+        let modes: Vec<String> = servers.iter().map(|address| mode(*address)).collect();
+        let mut matching =
+            (0..modes.len()).filter(|index| modes.get(*index).is_some_and(|mode| mode == role));
         if let Some(found) = matching.nth(nth) {
             return Ok(found);
         }
-        if servers.len() < 3 || role == "observer" || Instant::now() > deadline {
+        if servers.len() < 3 || role == "observer" {
             return Err(Stop::Precondition(format!("no {who} in the ensemble")));
+        }
+        // Not a PRECONDITION: an ensemble that elects no leader must not look like one that was not tested.
+        if Instant::now() > deadline {
+            let seconds = SETTLE.as_secs();
+            return Err(Stop::Harness(format!(
+                "no {who} within {seconds} s: {modes:?}"
+            )));
         }
         std::thread::sleep(Duration::from_millis(50));
     }

@@ -1,6 +1,13 @@
 //! Forwards the links between the servers of an ensemble, and holds those of a
 //! server that is cut off: bytes wait, as they do in a partition.
+//!
+//! A link listens while its target does, so a server that is not there refuses
+//! connections. Were they taken and then closed, Apache's followers would go
+//! back to an election instead of trying again, and a new leader would wait
+//! `initLimit` for them.
 
+use std::collections::BTreeSet;
+use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -10,8 +17,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
-/// Pause between two looks at whether a link is cut.
-const POLL: Duration = Duration::from_millis(10);
+/// Pause between two looks at whether a link is cut, or its target listens.
+const POLL: Duration = Duration::from_millis(20);
 
 /// One line of a links file: `FROM TO LISTEN TARGET`, two server numbers and two
 /// ports on loopback.
@@ -27,20 +34,52 @@ struct Route {
 /// after a server holds that server's links.
 pub fn forward(text: &str, cut: &Path) -> Result<()> {
     let cut: Arc<Path> = Arc::from(cut);
-    let mut acceptors = Vec::new();
-    for route in parse(text)? {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, route.listen));
-        let listener =
-            TcpListener::bind(address).with_context(|| format!("listening on {address}"))?;
-        let cut = Arc::clone(&cut);
-        acceptors.push(thread::spawn(move || accept(&listener, route, &cut)));
+    let routes = parse(text)?;
+    for route in &routes {
+        listen(*route)?;
     }
-    for acceptor in acceptors {
-        if acceptor.join().is_err() {
-            bail!("a link's thread panicked");
+    let mut open: Vec<Option<TcpListener>> = routes.iter().map(|_| None).collect();
+    loop {
+        let ports = listening(&["/proc/net/tcp", "/proc/net/tcp6"])?;
+        for (route, listener) in routes.iter().zip(&mut open) {
+            if !ports.contains(&route.target) {
+                *listener = None;
+                continue;
+            }
+            match listener {
+                Some(listener) => accept(listener, *route, &cut),
+                // A port that is in use for a moment is tried again.
+                None => *listener = listen(*route).ok(),
+            }
         }
+        thread::sleep(POLL);
     }
-    Ok(())
+}
+
+fn listen(route: Route) -> Result<TcpListener> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, route.listen));
+    let listener = TcpListener::bind(address).with_context(|| format!("listening on {address}"))?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// Ports that some process of this machine listens on, from Linux's tables. Dialling to find out would be a
+/// connection that the server has to deal with.
+fn listening(tables: &[&str]) -> Result<BTreeSet<u16>> {
+    let mut ports = BTreeSet::new();
+    for table in tables {
+        let text = fs::read_to_string(table).with_context(|| format!("reading {table}"))?;
+        ports.extend(text.lines().filter_map(listener_port));
+    }
+    Ok(ports)
+}
+
+/// The port of a line in state 0A, LISTEN.
+fn listener_port(line: &str) -> Option<u16> {
+    let mut words = line.split_whitespace().skip(1);
+    let (_, port) = words.next()?.rsplit_once(':')?;
+    let state = words.nth(1)?;
+    (state == "0A").then(|| u16::from_str_radix(port, 16).ok())?
 }
 
 fn parse(text: &str) -> Result<Vec<Route>> {
@@ -63,10 +102,13 @@ fn parse(text: &str) -> Result<Vec<Route>> {
         .collect()
 }
 
+/// Takes all connections that wait.
 fn accept(listener: &TcpListener, route: Route, cut: &Arc<Path>) {
-    for client in listener.incoming().flatten() {
+    while let Ok((client, _)) = listener.accept() {
         let cut = Arc::clone(cut);
-        thread::spawn(move || connect(client, route, &cut));
+        if client.set_nonblocking(false).is_ok() {
+            thread::spawn(move || connect(client, route, &cut));
+        }
     }
 }
 
@@ -129,5 +171,21 @@ mod tests {
         assert_eq!(parse("1 2 26205 26212\n").expect("parses"), [route]);
         assert!(parse("1 2 3").is_err());
         assert!(parse("1 2 99999 3").is_err());
+    }
+
+    #[test]
+    fn only_a_listener_counts() {
+        let line = |state| {
+            format!(
+                "   0: 0100007F:62D5 00000000:0000 {state} 00000000:00000000 00:00000000 00000000 0"
+            )
+        };
+        assert_eq!(listener_port(&line("0A")), Some(25_301));
+        assert_eq!(listener_port(&line("01")), None);
+        assert_eq!(listener_port("  sl  local_address rem_address   st"), None);
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let ports = listening(&["/proc/net/tcp"]).expect("a table");
+        assert!(ports.contains(&port));
     }
 }

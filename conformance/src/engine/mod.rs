@@ -3,6 +3,7 @@
 pub mod cluster;
 pub mod expect;
 pub mod links;
+mod probe;
 pub mod run;
 pub mod session;
 pub mod transcript;

@@ -12,7 +12,7 @@ use super::{Stop, expect};
 use crate::script::eval::Vars;
 use crate::script::parse;
 use crate::script::step::{
-    Action, ConnectExpect, EventExpect, Expect, Plain, Request, Step, What, WordsExpect,
+    Action, ConnectExpect, Cut, EventExpect, Expect, Plain, Request, Step, What, WordsExpect,
 };
 use crate::script::token::Token;
 use crate::wire::codes::event_name;
@@ -114,6 +114,9 @@ impl<'a> Run<'a> {
                 args,
                 expect,
             } => self.connect(name, *resume, args, expect),
+            Action::Call(request, expects) if request.cut == Some(Cut::Each) => {
+                self.each_cut(name, request, expects)
+            }
             Action::Call(request, expects) => {
                 self.send(name, request)?;
                 self.receive(name, expects)
@@ -156,7 +159,21 @@ impl<'a> Run<'a> {
             }
             Action::Words { word, expect } => self.words(word, expect),
             Action::Server { verb, who } => self.server(verb, who),
+            Action::Probe => self.probe(),
         }
+    }
+
+    /// Sends the request with each shorter body in turn; each has the same answer.
+    fn each_cut(&mut self, name: &str, request: &Request, expects: &[Expect]) -> Result<(), Stop> {
+        let mut request = request.clone();
+        request.cut = None;
+        let length = i64::try_from(self.encode(&request)?.body.len()).unwrap_or(i64::MAX);
+        for kept in 0..length {
+            request.cut = Some(Cut::At(kept));
+            self.send(name, &request)?;
+            self.receive(name, expects)?;
+        }
+        Ok(())
     }
 
     fn any_value(&self, token: &Token) -> Result<Value, String> {
@@ -366,7 +383,7 @@ impl<'a> Run<'a> {
             },
         };
         let body = &mut encoded.body;
-        if let Some(cut) = request.cut {
+        if let Some(Cut::At(cut)) = request.cut {
             let length = i64::try_from(body.len()).unwrap_or(i64::MAX);
             let keep = if cut < 0 { length + cut } else { cut };
             body.truncate(usize::try_from(keep).unwrap_or_default());

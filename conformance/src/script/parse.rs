@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::step::{
-    Action, Check, ConnectExpect, EventExpect, Expect, ItemExpect, Items, Plain, Request, Script,
-    Step, What, WordsExpect,
+    Action, Check, ConnectExpect, Cut, EventExpect, Expect, ItemExpect, Items, Plain, Request,
+    Script, Step, What, WordsExpect,
 };
 use super::token::{Compare, Token, split};
 use crate::wire::codes::{error_code, event_code};
@@ -65,6 +65,7 @@ fn action(words: &[Token]) -> Parsed<Action> {
         "quiet" => Ok(Action::Quiet),
         "closed" => Ok(Action::Closed),
         "drop" => Ok(Action::Drop),
+        "probe" => Ok(Action::Probe),
         "raw" | "frame" => Ok(Action::Raw {
             bytes: hex(args)?,
             framed: verb.raw == "frame",
@@ -138,7 +139,7 @@ fn request(words: &[Token]) -> Parsed<Request> {
         match word.split_compare() {
             Some(("xid", Compare::Equal, value)) => request.xid = Some(value),
             Some(("cut", Compare::Equal, value)) => {
-                request.cut = Some(value.raw.parse().map_err(|_| "cut=BYTES")?);
+                request.cut = Some(cut(&value.raw)?);
             }
             Some(("extra", Compare::Equal, value)) => request.extra = hex(&[value])?,
             _ => rest.push(word.clone()),
@@ -166,6 +167,13 @@ fn request(words: &[Token]) -> Parsed<Request> {
         _ => What::Plain(plain(&rest)?),
     };
     Ok(request)
+}
+
+fn cut(text: &str) -> Parsed<Cut> {
+    match text {
+        "each" => Ok(Cut::Each),
+        _ => Ok(Cut::At(text.parse().map_err(|_| "cut=BYTES or cut=each")?)),
+    }
 }
 
 fn known(name: &str) -> Parsed<&'static Op> {
@@ -390,6 +398,17 @@ mod tests {
             expects[0].items,
             Some(Items::Fails { at: 1, err: -103 })
         ));
+    }
+
+    #[test]
+    fn a_body_is_cut_at_one_place_or_at_each() {
+        let cut_of = |line: &str| match script(line).expect("parses").remove(0).action {
+            Action::Call(request, _) => request.cut,
+            _ => panic!("not a call"),
+        };
+        assert_eq!(cut_of("exists ~/a cut=-2 -> NoNode"), Some(Cut::At(-2)));
+        assert_eq!(cut_of("exists ~/a cut=each -> NoNode"), Some(Cut::Each));
+        assert!(script("exists ~/a cut=some").is_err());
     }
 
     #[test]

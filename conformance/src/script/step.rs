@@ -65,16 +65,26 @@ pub enum Action {
         verb: String,
         who: Token,
     },
+    /// Other clients, one on each server, write and read.
+    Probe,
 }
 
 #[derive(Debug, Clone)]
 pub struct Request {
     pub what: What,
     pub xid: Option<Token>,
-    /// Keep so many bytes of the body; negative counts from the end.
-    pub cut: Option<i64>,
+    pub cut: Option<Cut>,
     /// Appended to the body.
     pub extra: Vec<u8>,
+}
+
+/// How much of a request's body is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cut {
+    /// So many bytes; negative counts from the end.
+    At(i64),
+    /// Each shorter form in turn, from nothing to all but the last byte.
+    Each,
 }
 
 #[derive(Debug, Clone)]
