@@ -4,9 +4,9 @@
 #   ensemble.sh KIND setup|teardown
 #   ensemble.sh KIND start|stop|kill|pause|resume|isolate|heal ID
 #
-# KIND is apache-3.8.0, apache-3.9.5 (see conformance/peers), vivarium or mutant (see conformance/mutants.toml): three servers. With `-observer` behind it a
-# fourth observes. Servers reach each other through links that `zk-conformance links` forwards, so that one can be cut
-# off from the others while its clients stay.
+# KIND is apache-3.8.0, apache-3.9.5 (see conformance/peers), vivarium or mutant (see conformance/mutants.toml): three
+# servers. With `-observer` behind it a fourth observes. Servers reach each other through links that `zk-conformance
+# links` forwards, so that one can be cut off from the others while its clients stay.
 set -euo pipefail
 
 kind=$1 verb=$2 id=${3:-}

@@ -7,18 +7,22 @@ use crate::wire::value::Value;
 const ROUND: &str = "probe";
 
 impl Run<'_> {
-    /// A session on each server, none of them the case's own, writes a znode of its own; then each reads, after
-    /// a sync, what all have written. The sessions stay: a server that ended in between has lost its one.
+    /// A session on each server, none of them the case's own. The first probe of a case opens them; each later one
+    /// has every session write, and then read, after a sync, what all have written. A server that ended in between
+    /// has lost its session's connection.
     pub(super) fn probe(&mut self) -> Result<(), Stop> {
         let count = self.target.servers.len();
-        let round = self.vars.values.get(ROUND).and_then(Value::int);
-        let next = round.map_or(0, |round| round + 1);
-        for server in 1..=count {
-            if round.is_none() {
+        let Some(round) = self.vars.values.get(ROUND).and_then(Value::int) else {
+            for server in 1..=count {
                 self.script(&format!(
                     "probe{server}: connect on={server} timeout=60000\nprobe{server}: create ~/probe{server}"
                 ))?;
             }
+            self.vars.values.insert(ROUND.into(), Value::Int(0));
+            return Ok(());
+        };
+        let next = round + 1;
+        for server in 1..=count {
             self.script(&format!(
                 "probe{server}: setData ~/probe{server} \"{next}\""
             ))?;

@@ -179,7 +179,7 @@ impl<'a> ReadSide<'a> {
                 }
                 state.reply(xid, zxid, ErrorCode::Ok, |out| response.encode(out));
             }
-            // spec: CP-SES-20, CP-MUL-09
+            // spec: CP-SES-20, CP-CON-26, CP-MUL-09. This close is how the old server learns of the move.
             Err(moved) if moved == ErrorCode::SessionMoved.code() => {
                 state.end = End::Now;
                 return;

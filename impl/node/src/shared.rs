@@ -302,7 +302,7 @@ impl Shared {
     }
 
     /// A connection is gone. Its session lives on; its watches do not.
-    // spec: CP-WAT-01, CP-WAT-04, CP-SES-13. The end is marked first: what the driver runs for this
+    // spec: CP-WAT-01, CP-WAT-04, CP-SES-13, CP-ORD-06. The end is marked first: what the driver runs for this
     // lane afterwards sets no watch any more.
     pub fn leave(&self, lane: &Arc<Lane>) {
         let attached = {

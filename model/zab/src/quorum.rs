@@ -18,7 +18,7 @@ pub struct Group {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Verifier {
-    /// More than half of the voters (spec: QP-CFG-04).
+    /// More than half of the voters (spec: QP-CFG-04, CP-CFG-23).
     Majority { voters: ServerSet },
     /// More than half of the groups that weigh something, each by more than
     /// half of its weight (spec: QP-CFG-05).
@@ -204,6 +204,7 @@ mod tests {
         }
     }
 
+    // spec: CP-CFG-23.
     #[test]
     fn half_is_no_majority() {
         let four = Verifier::majority([1, 2, 3, 4].map(ServerId));

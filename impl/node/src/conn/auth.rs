@@ -70,6 +70,7 @@ fn ensemble(names: &[String], state: &mut LaneState, xid: i32, asked: &[u8]) -> 
 }
 
 /// The old identities and the new ones, without duplicates; None past the bound.
+// spec: CP-AUTH-16. Watches are not looked at again; events from now on are filtered by what is here.
 fn merged(old: &Arc<[Id]>, new: Vec<Id>) -> Option<Arc<[Id]>> {
     let mut ids = old.to_vec();
     if Mutant::AuthReplaces.acts() {

@@ -89,7 +89,7 @@ impl Conn {
             shared.totals.connection_drops.add(1);
             return None;
         }
-        // spec: CP-FRM-11, CP-CON-06, CP-CON-28, INV-04. A server behind the client must not show it the past.
+        // spec: CP-FRM-11, CP-CON-06, CP-CON-28, CP-WAT-47, INV-04. A server behind the client must not show it the past.
         let ahead = request.last_zxid_seen > shared.applied() && !Mutant::FutureClientEnters.acts();
         if !shared.serves(request.read_only == Some(true)) || ahead {
             return None;

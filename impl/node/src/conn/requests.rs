@@ -134,6 +134,7 @@ impl Conn {
         (Some(Step::Next), used)
     }
 
+    // spec: CP-THR-09. A close without a word: the session is left to its timeout.
     fn abuse(&self, state: &mut LaneState) -> Step {
         self.shared.totals.protocol_errors.add(1);
         state.end = End::Now;
@@ -171,7 +172,7 @@ impl Conn {
             Route::Sasl => return auth::sasl(state, &incoming.header, incoming.body).into(),
             Route::Write(_) | Route::Sync | Route::Read(_) | Route::Refused => {}
         }
-        // spec: CP-OP-11
+        // spec: CP-OP-11, CP-CON-08
         let unheard = route == Route::Read(OpCode::Ping) && Mutant::PingsDoNotCount.acts();
         if !unheard
             && !attached.session.touch(
@@ -303,6 +304,7 @@ impl Conn {
         } else {
             self.shared.queue(state, queued);
         }
+        // spec: CP-ERR-03
         if close { Step::Stop } else { Step::Next }
     }
 
@@ -390,7 +392,8 @@ impl Conn {
         tree.refuses(request, &reader)
     }
 
-    // spec: CP-ORD-01, CP-ORD-03. Behind the session's own writes a read waits; behind others' it does not.
+    // spec: CP-ORD-01, CP-ORD-03, CP-ORD-05. Behind the session's own writes a read waits; behind others' it does not.
+    // spec: CP-PRE-04. The touch was the only look at the session.
     fn read(
         &self,
         side: &ReadSide<'_>,

@@ -49,7 +49,7 @@ impl Node {
     }
 
     // spec: CP-ORD-02, CP-ORD-04, CP-WAT-32, INV-08. All of it under the tree's lock: tree, then events,
-    // then the zxid that replies show, then the reply.
+    // then the zxid that replies show, then the reply. Each server does so when its commit comes (CP-WAT-37).
     fn apply_txn(
         &mut self,
         now: Now,
@@ -177,6 +177,7 @@ impl Node {
         self.synced(now, &tree, submission);
     }
 
+    // spec: CP-ORD-22. No txn, no zxid; nobody asks whether the session still stands.
     pub(super) fn synced(&mut self, now: Now, tree: &Tree, submission: Submission) {
         if let Some(link) = submission.link {
             return self.answers.push(Event::Answered {

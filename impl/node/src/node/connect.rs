@@ -106,7 +106,7 @@ impl Node {
     ) {
         let id = self.ids.take();
         if self.shared.settings.local_sessions {
-            // spec: CP-CON-30, CP-CON-35
+            // spec: CP-CON-30, CP-CON-32, CP-CON-35
             let session =
                 lock(&self.shared.sessions).start(now.mono_ms, id, hello.timeout_ms, true);
             return self.establish(now, &lane, session, hello);

@@ -123,7 +123,7 @@ fn patch_length(out: &mut [u8], start: usize) {
 }
 
 /// Appends one frame: four length bytes, then what `body` appends.
-// spec: CP-FRM-01
+// spec: CP-FRM-01, CP-FRM-07. Of any length that an i32 can announce.
 pub fn frame(out: &mut Vec<u8>, body: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
     out.put_int(0);

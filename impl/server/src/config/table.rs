@@ -341,6 +341,7 @@ pub static SECTIONS: &[Section] = &[
         property("extendedTypesEnabled", "false", loose(|d, v| d.server.settings.extended_types = v), "TTL nodes"),
         property("emulate353TTLNodes", "false", loose(|d, v| d.server.settings.emulate_353_ttl_nodes = v), "read TTL nodes written by 3.5.3"),
         property("enforceQuota", "false", loose(|d, v| d.server.settings.enforce_quota = v), "refuse writes over a hard quota"),
+        // spec: CP-AUTH-15. Any other text than these two is a mistake here; Apache takes it for no.
         property("skipACL", "no", Kind::YesNo { set: |d, v| d.server.settings.skip_acl = v }, "check no ACL").warns(|v| v == "yes", "every client may do everything"),
         property("enableEagerACLCheck", "false", loose(|d, v| d.server.settings.eager_acl_check = v), "a member checks ACLs before it forwards a write; no effect on a standalone server"),
         property("digest.enabled", "true", loose(|d, v| d.server.settings.digest = v), "keep the tree digest"),

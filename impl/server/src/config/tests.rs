@@ -300,7 +300,7 @@ fn secrets_are_not_shown() {
     assert!(!format!("{config:?}").contains("canary"));
 }
 
-// spec: CP-CFG-04, CP-FLW-03
+// spec: CP-CFG-04, CP-FLW-03, CP-AUTH-15
 #[test]
 fn values_reach_their_place() {
     let config = Site::new().config(

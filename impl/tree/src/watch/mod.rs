@@ -175,6 +175,7 @@ impl Watches {
 
     /// Finds who waits for a change; `each` gets every event once, with all connections that it is for.
     // spec: CP-WAT-10, CP-WAT-11, CP-WAT-12, CP-WAT-14, CP-WAT-15, CP-WAT-16, CP-WAT-17, CP-WAT-18, CP-WAT-19
+    // spec: CP-WAT-35. A one-shot watch is gone with its event; the persistent kinds stay.
     pub fn trigger(
         &mut self,
         trigger: &Trigger<'_>,
