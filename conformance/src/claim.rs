@@ -144,11 +144,8 @@ impl Claim {
                     wanted(case) && !case.hazardous && !self.exclusions.contains_key(&case.id)
                 })
                 .filter(|case| self.profile.within(case.since, case.until))
-                .all(|case| {
-                    self.results
-                        .get(&case.id)
-                        .is_some_and(|outcome| !outcome.is_against())
-                })
+                // What was not run is not shown: a PRECONDITION gives no tier.
+                .all(|case| self.results.get(&case.id) == Some(&Outcome::Pass))
         };
         let core = |case: &Case| {
             case.level == Level::Must && !is_in(&case.id, CURATOR) && !is_in(&case.id, BEYOND)
@@ -458,10 +455,12 @@ mod tests {
         assert_eq!(tier(&[run.clone(), ensemble]), Tier::Full);
         for (id, expected) in [("ttl/use/01", Tier::Core), ("create/answer/01", Tier::None)] {
             let mut worse = run.clone();
-            for result in worse.results.iter_mut().filter(|result| result.id == id) {
-                result.outcome = Outcome::Fail;
+            for outcome in [Outcome::Fail, Outcome::Precondition] {
+                for result in worse.results.iter_mut().filter(|result| result.id == id) {
+                    result.outcome = outcome;
+                }
+                assert_eq!(tier(std::slice::from_ref(&worse)), expected, "{id}");
             }
-            assert_eq!(tier(&[worse]), expected, "{id}");
         }
     }
 }

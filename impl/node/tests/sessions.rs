@@ -253,6 +253,29 @@ fn local_sessions_cost_no_txn_and_may_not_own_ephemerals() {
 }
 
 #[test]
+fn a_local_session_is_unknown_to_another_server_and_resumes_on_its_own() {
+    // spec: CP-CON-32. The other server has the same history: a local session is no part of it.
+    let local = Settings {
+        local_sessions: true,
+        ..settings()
+    };
+    let disk = Arc::new(SimDisk::new());
+    let mut host = Host::with(local.clone(), Arc::clone(&disk));
+    let (old, session) = host.connect();
+    let again = host.open();
+    host.send(again, &hello(session, 10_000, &password(session), 0));
+    assert_eq!(session_of(&host.output(again).0).1, session);
+    assert_eq!(host.output(old).1, End::Now);
+    drop(host);
+    disk.kill_process();
+    let mut other = Host::with(local, disk);
+    let conn = other.open();
+    other.send(conn, &hello(session, 10_000, &password(session), 0));
+    let (out, end) = other.output(conn);
+    assert_eq!((session_of(&out).1, end), (0, End::AfterOutput));
+}
+
+#[test]
 fn a_local_session_is_upgraded_by_its_first_ephemeral() {
     // spec: CP-CON-33, CP-CON-34, QP-TXN-07
     let upgrading = Settings {
