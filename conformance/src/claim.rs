@@ -247,7 +247,8 @@ const HEAD: &str = "# Compatibility with Apache ZooKeeper\n\n\
 Every figure below is a run of the conformance suite ([how to run it, how to read it](conformance.md)). A claim names the\n\
 suite's version and hash, so that it can be repeated. There is no claim for Apache 3.8.4: what differs between it and\n\
 3.8.0 is marked in the cases as from source, not run. Apache 3.8.0 is Debian's package, which carries later security\n\
-fixes.\n";
+fixes. Without cases so far, so no part of any tier: reconfiguration of an ensemble, read-only mode, local sessions,\n\
+throttles, TLS, SASL, the AdminServer and metrics.\n";
 
 fn servers(page: &mut String, claims: &[Claim]) -> Result<()> {
     writeln!(
