@@ -1,4 +1,4 @@
-//! The leader killed again and again under load: nothing acknowledged is lost, no session is, and how long it takes.
+//! The leader killed again and again under load, and in the end all servers at once: nothing acknowledged is lost, no session is, and how long it takes.
 //!
 //! `VIVARIUM_KILLS=50 cargo test --release -p zk-server --test failover -- --nocapture` prints the times.
 
@@ -28,9 +28,9 @@ const DEFAULT_TICKS: &str =
 /// What the writers have seen.
 struct Seen {
     since: Instant,
-    /// µs after `since` of the newest kill, 0 before the first.
-    killed_at: AtomicU64,
-    /// µs after `since` at which the first write begun after that kill was acknowledged, 0 while there is none.
+    /// Writes count that begin so many µs after `since`, when the kill is done, or later.
+    counts_from: AtomicU64,
+    /// µs after `since` at which the first of them was acknowledged, 0 while there is none.
     written_at: AtomicU64,
     stop: AtomicBool,
 }
@@ -41,7 +41,7 @@ impl Seen {
     }
 
     fn acknowledged(&self, begun_at: u64, at: u64) {
-        if begun_at >= self.killed_at.load(Ordering::SeqCst) {
+        if begun_at >= self.counts_from.load(Ordering::SeqCst) {
             let first = self
                 .written_at
                 .compare_exchange(0, at, Ordering::SeqCst, Ordering::SeqCst);
@@ -49,16 +49,20 @@ impl Seen {
         }
     }
 
-    /// The time from a kill to the first write after it.
-    async fn recovery(&self) -> Duration {
+    /// The time from a kill to the acknowledgement of the first write that began after it.
+    async fn recovery(&self, kill: impl FnOnce()) -> Duration {
+        self.counts_from.store(u64::MAX, Ordering::SeqCst);
+        self.written_at.store(0, Ordering::SeqCst);
+        let killed_at = self.now();
+        kill();
+        self.counts_from.store(self.now(), Ordering::SeqCst);
         let limit = Instant::now() + PATIENCE;
         loop {
-            match self.written_at.load(Ordering::SeqCst) {
-                0 => assert!(Instant::now() < limit, "no write after a kill"),
-                at => {
-                    return Duration::from_micros(at - self.killed_at.load(Ordering::SeqCst));
-                }
+            let written_at = self.written_at.load(Ordering::SeqCst);
+            if written_at != 0 {
+                return Duration::from_micros(written_at - killed_at);
             }
+            assert!(Instant::now() < limit, "no write after a kill");
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
@@ -91,14 +95,22 @@ async fn write(client: Client, writer: usize, seen: Arc<Seen>) -> BTreeSet<u64> 
 /// Kills a leader, waits for a write, starts the dead one again and waits until all serve.
 async fn kill_one(ensemble: &mut Ensemble, seen: &Seen) -> Duration {
     let leader = ensemble.leader();
-    seen.written_at.store(0, Ordering::SeqCst);
-    seen.killed_at.store(seen.now(), Ordering::SeqCst);
-    // A write that was acknowledged between these two lines began before the kill.
-    seen.written_at.store(0, Ordering::SeqCst);
-    ensemble.kill_9(leader);
-    let took = seen.recovery().await;
+    let took = seen.recovery(|| ensemble.kill_9(leader)).await;
     ensemble.launch_all();
     took
+}
+
+/// Kills all servers at once and starts them again.
+async fn kill_all(ensemble: &mut Ensemble, seen: &Seen) {
+    let kill_and_launch = || {
+        ensemble.kill_all();
+        ensemble.launch_all();
+    };
+    let took = seen.recovery(kill_and_launch).await;
+    println!(
+        "all killed and started again: first write after {} ms",
+        took.as_millis()
+    );
 }
 
 async fn check(ensemble: &Ensemble, acknowledged: &[BTreeSet<u64>]) {
@@ -118,7 +130,7 @@ async fn check(ensemble: &Ensemble, acknowledged: &[BTreeSet<u64>]) {
     }
 }
 
-// spec: P-DUR, P-LIVE, INV-11, INV-14, INV-16, FT-PROC-02
+// spec: P-DUR, P-LIVE, INV-11, INV-14, INV-16, FT-PROC-02, FT-PROC-03
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_leaders_lose_no_acknowledged_write_and_no_session() {
     let kills = std::env::var("VIVARIUM_KILLS").map_or(5, |text| text.parse().unwrap());
@@ -126,7 +138,7 @@ async fn killed_leaders_lose_no_acknowledged_write_and_no_session() {
     let mut ensemble = Ensemble::with_ticks(folder.path(), (3, 0), DEFAULT_TICKS, "");
     let seen = Arc::new(Seen {
         since: Instant::now(),
-        killed_at: AtomicU64::new(0),
+        counts_from: AtomicU64::new(0),
         written_at: AtomicU64::new(0),
         stop: AtomicBool::new(false),
     });
@@ -147,6 +159,7 @@ async fn killed_leaders_lose_no_acknowledged_write_and_no_session() {
     for _ in 0..kills {
         times.push(kill_one(&mut ensemble, &seen).await);
     }
+    kill_all(&mut ensemble, &seen).await;
     seen.stop.store(true, Ordering::Relaxed);
     let mut acknowledged = Vec::new();
     for writer in writers {

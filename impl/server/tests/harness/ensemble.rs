@@ -93,6 +93,16 @@ impl Ensemble {
         child.wait().unwrap();
     }
 
+    /// All at once.
+    pub(crate) fn kill_all(&mut self) {
+        let ids = 1..=self.members.len();
+        let mut children: Vec<_> = ids.map(|id| self.process(id)).collect();
+        children.iter_mut().for_each(|child| child.kill().unwrap());
+        for mut child in children {
+            child.wait().unwrap();
+        }
+    }
+
     /// Starts all that were killed; returns when all serve.
     pub(crate) fn launch_all(&mut self) {
         for id in 1..=self.members.len() {
