@@ -27,7 +27,7 @@ esac
 config() {
   cat <<CFG
 tickTime=200
-initLimit=100
+initLimit=50
 syncLimit=25
 dataDir=$dir/$1
 clientPortAddress=127.0.0.1

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::Stop;
 
 /// How long an ensemble may take to elect a leader and serve.
-const SETTLE: Duration = Duration::from_secs(60);
+const SETTLE: Duration = Duration::from_secs(120);
 
 /// A driver file. `{id}` in a command stands for the server's number; the
 /// environment's `ZK_CONFORMANCE` is this program.
