@@ -135,7 +135,7 @@ async fn read_on(client: Client, go_on: Arc<AtomicBool>) -> u32 {
 }
 
 /// Our client: one session through all that can happen to the servers.
-// spec: P-LIVE, INV-03, INV-04, INV-08, INV-11, INV-14, INV-16, FT-PROC-01, FT-PROC-04, FT-PROC-05, FT-PROC-06
+// spec: P-LIVE, INV-03, INV-04, INV-08, INV-11, INV-14, INV-16, QP-BC-21, FT-PROC-01, FT-PROC-04, FT-PROC-05, FT-PROC-06
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn our_client() {
     let folder = tempfile::tempdir().unwrap();
@@ -213,7 +213,7 @@ async fn a_dead_observer_changes_no_quorum() {
 }
 
 /// A session that ended without a word, with an election in between: its node goes, neither early nor late.
-// spec: INV-07, CP-SES-13
+// spec: INV-07, CP-SES-13, QP-BC-22
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_ephemeral_node_dies_on_time() {
     let session_timeout = Duration::from_secs(4);

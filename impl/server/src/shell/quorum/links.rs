@@ -307,7 +307,8 @@ impl Links {
         }
     }
 
-    /// Appends to the link.
+    /// Appends to the link. A peer that does not read holds up its own task and nobody else.
+    // spec: QP-BC-21
     pub(crate) fn send(&self, id: LinkId, message: Message<Bytes>) {
         if !self.may_synchronise(id, &message) {
             tracing::warn!(link = ?id, "too many observers are being synchronised: one must try again");
