@@ -101,14 +101,14 @@ fn note_owner(run: &Run<'_>, names: &mut Names, name: &str) {
 fn answer(run: &mut Run<'_>, names: &mut Names, name: &str) -> Result<String, Stop> {
     let session = run.session(name)?;
     let op = session.oldest().map(|(_, op)| op);
-    let mut text = String::new();
+    let mut events = Vec::new();
     loop {
         match run.session(name)?.receive(Instant::now() + PATIENCE)? {
             Received::Message {
                 message: Message::Event(event),
                 ..
             } => {
-                text.push_str(&show_event(names, &event));
+                events.push(show_event(names, &event));
             }
             Received::Message {
                 message: Message::Reply(reply),
@@ -120,20 +120,24 @@ fn answer(run: &mut Run<'_>, names: &mut Names, name: &str) -> Result<String, St
                     let next = names.zxids.len();
                     names.zxids.entry(reply.zxid).or_insert(next);
                 }
-                text.push_str(&show_reply(names, &reply, writes));
-                return Ok(text);
+                // spec: CP-EPH-04. A closed session's ephemerals go in an order of the server's own.
+                if op.is_some_and(|op| op.name == "closeSession") {
+                    events.sort();
+                }
+                events.push(show_reply(names, &reply, writes));
+                return Ok(events.concat());
             }
             Received::Message {
                 message: Message::Garbage(why),
                 ..
             } => {
-                return Ok(format!("{text} garbage: {why}"));
+                return Ok(format!("{} garbage: {why}", events.concat()));
             }
             Received::Closed { .. } => {
                 run.session(name)?.cut();
-                return Ok(format!("{text} closed"));
+                return Ok(format!("{} closed", events.concat()));
             }
-            Received::Silence => return Ok(format!("{text} nothing")),
+            Received::Silence => return Ok(format!("{} nothing", events.concat())),
         }
     }
 }
@@ -177,7 +181,7 @@ fn barriers(run: &mut Run<'_>, names: &Names) -> Result<Vec<String>, Stop> {
                 }
             }
         }
-        // A closed session's ephemerals go in an order of the server's own.
+        // spec: CP-EPH-04. As above.
         events.sort();
         if !events.is_empty() {
             texts.push(format!("; {name}:{}", events.concat()));
