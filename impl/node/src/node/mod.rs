@@ -353,7 +353,14 @@ impl Node {
         out: &mut Vec<Output>,
     ) -> Result<(), NodeError> {
         match ask {
-            Ask::Connect { lane, hello } => self.connect(now, lane, hello, batch),
+            Ask::Connect { lane, hello } => {
+                if hello.resume.is_some() {
+                    // spec: CP-SES-20. What came over the session's old connection is too late if the session had
+                    // moved to another server in between, and coming back must not make it good.
+                    self.propose(now, batch, out)?;
+                }
+                self.connect(now, lane, hello, batch);
+            }
             Ask::Request(request) => {
                 let submission = Submission::of_client(request);
                 if submission.op == OpCode::Sync || self.ends_local(&submission) {
