@@ -1,5 +1,6 @@
 //! Clients' connections: bytes both ways through the production `Conn`.
 
+use crate::history::Heard;
 use crate::net::Pipe;
 use crate::plan::{MS, SYNC_LIMIT, TICK_MS};
 use crate::process::SimBell;
@@ -147,9 +148,16 @@ impl World {
         let now = crate::process::clocks(&slot.identity, slot.wall_offset_ms, at);
         let mut asks = Vec::new();
         conn.receive(now, bytes, &mut asks);
-        let session = conn.lane().lock().attached.as_ref().map(|it| it.session.id);
-        if let Some(session) = session {
-            self.heard.insert(session, (at, server));
+        let attached = conn.lane().lock().attached.as_ref().map(|it| it.session.id);
+        let client = &self.clients[connection.client];
+        let asked_for = client.held.as_ref().map(|held| held.id);
+        if let Some(session) = attached.or(asked_for) {
+            self.history.heard.push(Heard {
+                at,
+                server,
+                session,
+                attached: attached.is_some(),
+            });
         }
         self.hand_over(server, asks);
         self.flush(id);

@@ -3,7 +3,6 @@
 
 use crate::plan::Us;
 use bytes::Bytes;
-use std::collections::BTreeMap;
 use zk_proto::Stat;
 use zk_proto::watch::EventKind;
 
@@ -145,6 +144,24 @@ pub struct Attach {
     pub forged: bool,
 }
 
+/// Bytes of a session that reached a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heard {
+    pub at: Us,
+    pub server: usize,
+    pub session: i64,
+    /// The connection has the session already.
+    pub attached: bool,
+}
+
+/// From then on a server follows this leader (itself, if it leads) in broadcast; None: nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Regime {
+    pub at: Us,
+    pub server: usize,
+    pub leader: Option<usize>,
+}
+
 /// A txn as it was committed.
 #[derive(Clone, Debug)]
 pub struct Commit {
@@ -161,5 +178,8 @@ pub struct History {
     pub attaches: Vec<Attach>,
     /// Sessions of which a client was told that they are no more.
     pub refused: Vec<(i64, Us)>,
-    pub commits: BTreeMap<i64, Commit>,
+    /// In order of time.
+    pub heard: Vec<Heard>,
+    /// In order of time.
+    pub regimes: Vec<Regime>,
 }

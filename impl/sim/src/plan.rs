@@ -107,6 +107,12 @@ pub enum Fault {
         server: usize,
         us: Us,
     },
+    /// Whoever leads then is cut from all its peers, and clients still reach it. The others end and start again
+    /// (if not 0), so that they elect while it does not know yet.
+    Depose {
+        us: Us,
+        restart_us: Us,
+    },
 }
 
 /// A kind of fault, as seeds mix them.
@@ -218,7 +224,29 @@ impl Plan {
                 at += rng.around(gap);
             }
         }
+        self.draw_depositions(seed);
         self.faults.sort_by_key(|(at, _)| *at);
+    }
+
+    /// Aimed at the leader, which a fault of a server drawn beforehand often misses. From a stream of its own.
+    // spec: FT-NET-02, FT-MIX
+    fn draw_depositions(&mut self, seed: u64) {
+        let mut rng = Rng::stream(seed, "depositions", 0);
+        if self.voters == 1 || !rng.chance(150) {
+            return;
+        }
+        let gap = rng.between(20, 50) * SECOND;
+        let mut at = 15 * SECOND + rng.below(gap);
+        while at < HEAL_AT - 30 * SECOND {
+            let us = rng.between(9_000, 20_000) * MS;
+            let restart_us = if rng.chance(500) {
+                rng.between(200, 2000) * MS
+            } else {
+                0
+            };
+            self.faults.push((at, Fault::Depose { us, restart_us }));
+            at += us + rng.around(gap);
+        }
     }
 
     fn add(&mut self, kind: Kind, at: Us, rng: &mut Rng) {

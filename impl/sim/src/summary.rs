@@ -27,10 +27,13 @@ pub struct Columns {
     pub sessions_expired: u64,
     pub sessions_moved: u64,
     pub seeds: u64,
+    /// Registers whose operations were searched for an order (INV-02), and those where it was given up.
+    pub searched: u64,
+    pub unknown: u64,
 }
 
 impl Columns {
-    fn named(&self) -> [(&'static str, u64); 9] {
+    fn named(&self) -> [(&'static str, u64); 10] {
         [
             ("elections", self.elections),
             ("crashes", self.crashes),
@@ -41,6 +44,7 @@ impl Columns {
             ("lost writes", self.lost),
             ("sessions expired", self.sessions_expired),
             ("sessions moved", self.sessions_moved),
+            ("INV-02 paths", self.searched),
         ]
     }
 
@@ -55,6 +59,8 @@ impl Columns {
         self.sessions_expired += other.sessions_expired;
         self.sessions_moved += other.sessions_moved;
         self.seeds += other.seeds;
+        self.searched += other.searched;
+        self.unknown += other.unknown;
     }
 
     /// What never happened, though over so many seeds it should have.
@@ -119,6 +125,8 @@ impl World {
                 sessions_expired: watch.expiries.len() as u64,
                 sessions_moved: self.totals.sessions_moved,
                 seeds: 1,
+                searched: self.totals.verdicts.searched,
+                unknown: self.totals.verdicts.unknown,
             },
         }
     }
@@ -129,6 +137,10 @@ impl World {
 pub fn run_seed(seed: u64, trace: bool) -> Outcome {
     let mut world = World::new(crate::plan::Plan::draw(seed));
     world.trace = trace;
+    judge(world)
+}
+
+pub(crate) fn judge(mut world: World) -> Outcome {
     world.run();
     world.finish();
     world.outcome()

@@ -1,7 +1,7 @@
 //! Listens to every core and to every disk: histories, ghosts and the properties of
 //! `zab-properties`, the stream of commits, and the hash by which two runs are compared.
 
-use crate::history::Commit;
+use crate::history::{Commit, Regime};
 use crate::plan::{Plan, Us};
 use crate::process::Identity;
 use bytes::Bytes;
@@ -89,6 +89,8 @@ pub struct Watch {
     pub established_at: Us,
     /// (time, epoch, leader) of each.
     pub leaders: Vec<(Us, Epoch, ServerId)>,
+    /// Whom each server followed, and when.
+    pub regimes: Vec<Regime>,
     /// Sessions that a leader (server) closes because nothing was heard of them.
     pub expiries: Vec<(Us, usize, i64)>,
     dirty: bool,
@@ -192,6 +194,7 @@ impl Watch {
             hash: 0,
             established_at: 0,
             leaders: Vec::new(),
+            regimes: Vec::new(),
             expiries: Vec::new(),
             dirty: false,
         }
@@ -284,6 +287,7 @@ impl Watch {
         let now = self.now;
         self.mix(&(now, server, event, effects));
         self.seen[server].status = Some(peer.status());
+        self.regime(server);
         if let Event::Proposed { zxid, txn } = event {
             self.proposed(server, *zxid, txn, effects);
         }
@@ -313,6 +317,28 @@ impl Watch {
             it.cache_is_whole = cache_is_whole(peer, &it.issued);
         }
         self.judge();
+    }
+
+    fn regime(&mut self, server: usize) {
+        let it = &self.seen[server];
+        let leader = it.status.and_then(|status| {
+            let serves = status.phase == zab::Phase::Broadcast;
+            let leader = match status.role {
+                RoleKind::Leading => Some(it.id),
+                RoleKind::Following | RoleKind::Observing => status.leader,
+                RoleKind::Looking => None,
+            };
+            leader.filter(|_| serves)
+        });
+        let leader = leader.and_then(|id| self.seen.iter().position(|it| it.id == id));
+        let known = self.regimes.iter().rev().find(|it| it.server == server);
+        if known.and_then(|it| it.leader) != leader {
+            self.regimes.push(Regime {
+                at: self.now,
+                server,
+                leader,
+            });
+        }
     }
 
     fn proposed(&mut self, server: usize, zxid: Zxid, bytes: &Bytes, effects: &[Effect<Bytes>]) {
@@ -625,6 +651,7 @@ impl Watch {
         it.delivered.clear();
         it.loaded = 0;
         it.adopted = None;
+        self.regime(server);
         self.dirty = true;
         let now = self.now;
         self.mix(&(now, server, 0xdead_u64));

@@ -1,5 +1,6 @@
 //! One seed's run: the queue of virtual events, and what each does to servers and network.
 
+use crate::check::Verdicts;
 use crate::client::Client;
 use crate::conns::Connection;
 use crate::history::History;
@@ -105,8 +106,6 @@ pub struct World {
     pub healed: bool,
     pub trace: bool,
     pub happened: u64,
-    /// When a server last got bytes of a session.
-    pub heard: BTreeMap<i64, (Us, usize)>,
     pub totals: Totals,
 }
 
@@ -116,6 +115,8 @@ pub struct Totals {
     pub sessions_moved: u64,
     pub snapshots: u64,
     pub restarts: u64,
+    /// Of the search for an order of each register's operations.
+    pub verdicts: Verdicts,
 }
 
 impl World {
@@ -154,7 +155,6 @@ impl World {
             healed: false,
             trace: false,
             happened: 0,
-            heard: BTreeMap::new(),
             totals: Totals::default(),
             plan,
         }
@@ -341,11 +341,39 @@ impl World {
                 self.set_hook(server);
             }
             Fault::Jump { server, ms } => self.slots[server].wall_offset_ms += ms,
+            Fault::Depose { us, restart_us } => self.depose(us, restart_us),
             Fault::Pause { server, us } => {
                 let until = self.now + us;
                 if let Some(process) = &mut self.slots[server].process {
                     process.paused_until = process.paused_until.max(until);
                 }
+            }
+        }
+    }
+
+    // spec: FT-NET-02
+    fn depose(&mut self, us: Us, restart_us: Us) {
+        let leads = |slot: &Slot| {
+            let status = slot.process.as_ref().map(|process| process.node.status());
+            status.is_some_and(|status| status.role == zab::RoleKind::Leading)
+        };
+        let Some(leader) = self.slots.iter().position(leads) else {
+            return;
+        };
+        let until = self.now + us;
+        for peer in (0..self.slots.len()).filter(|peer| *peer != leader) {
+            for (from, to) in [(leader, peer), (peer, leader)] {
+                // As if the plan had said so: what judges the run reads it there.
+                let number = self.plan.faults.len();
+                self.plan.faults.push((self.now, Fault::Cut { from, to }));
+                self.plan.faults.push((until, Fault::Mend { from, to }));
+                self.fault(Fault::Cut { from, to });
+                self.at(until, Happening::Fault { number: number + 1 });
+            }
+            if restart_us > 0 {
+                self.kill(peer, "killed");
+                self.slots[peer].wanted = true;
+                self.at(self.now + restart_us, Happening::Start { server: peer });
             }
         }
     }

@@ -31,7 +31,7 @@ fn a_hundred_seeds_run_clean_and_reach_every_column() {
 }
 
 /// Seeds that failed once, each with what was wrong.
-// spec: INV-14, INV-12
+// spec: INV-14, INV-12, CP-SES-20
 #[test]
 fn seeds_that_failed_run_clean() {
     for (seed, why) in [
@@ -40,6 +40,11 @@ fn seeds_that_failed_run_clean() {
             "a wall clock set back over a restart gave the id of an ended session again",
         ),
         (653, "the same"),
+        (
+            57,
+            "what a session sent over an old connection was carried out once it came back to that server",
+        ),
+        (144, "the same"),
         (
             900,
             "a leader's stream of zxid 0 was taken for an empty tree, and digests compared too early",
