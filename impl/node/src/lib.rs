@@ -7,6 +7,7 @@
 //! - [`node::Node`]: the driver. Asks, completions and peers' messages in; disk writes, messages out.
 //! - [`shared::Shared`]: what both look at: the tree, watches, sessions, lanes, counters.
 
+pub mod bug;
 pub mod conn;
 pub mod disk;
 pub mod facts;
@@ -23,6 +24,7 @@ pub mod trace;
 mod watching;
 pub mod words;
 
+pub use bug::{Bug, Bugs};
 pub use conn::{Ask, Conn};
 pub use node::{Input, Node, NodeError, Output};
 pub use settings::Settings;

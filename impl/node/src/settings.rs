@@ -1,6 +1,7 @@
 //! What an operator chose, as plain values with units. Parsing and defaults of
 //! zoo.cfg live in `zk-server`; `Default` here is ZooKeeper's.
 
+use crate::bug::Bugs;
 use std::collections::BTreeSet;
 
 /// Limits and switches that the node itself obeys.
@@ -57,6 +58,8 @@ pub struct Settings {
     pub read_only_mode: bool,
     /// `no`: the leader takes no clients, unless it is alone.
     pub leader_serves: bool,
+    /// None, outside of the simulator's own tests.
+    pub bugs: Bugs,
 }
 
 /// Text that no log, error or dump may show.
@@ -174,6 +177,7 @@ impl Default for Settings {
             reconfig: false,
             read_only_mode: false,
             leader_serves: true,
+            bugs: Bugs::default(),
         }
     }
 }

@@ -12,6 +12,8 @@ pub mod client;
 pub mod conns;
 mod finish;
 pub mod history;
+#[cfg(feature = "mutants")]
+pub mod mutants;
 pub mod net;
 pub mod plan;
 pub mod process;

@@ -172,9 +172,13 @@ impl Process {
         let shared = Arc::new(Shared::new(identity.settings.clone(), restored.tree, now));
         let mut node = Node::new(Arc::clone(&shared), peer, ids, now, scatter);
         node.trace(Box::new(recorder));
+        #[cfg_attr(not(feature = "mutants"), expect(unused_mut))]
+        let mut keeper = Keeper::new(Arc::clone(&store), restored.log, settings);
+        #[cfg(feature = "mutants")]
+        keeper.spoil(identity.settings.bugs);
         let process = Self {
             incarnation,
-            keeper: Keeper::new(Arc::clone(&store), restored.log, settings),
+            keeper,
             node,
             shared,
             store,

@@ -4,6 +4,7 @@ use super::frame::{Cut, cut};
 use super::lane::End;
 use super::tokens::Weight;
 use super::{Ask, Conn, Phase};
+use crate::bug::Bug;
 use crate::session::password;
 use crate::time::Now;
 use crate::words::Word;
@@ -90,7 +91,9 @@ impl Conn {
             return None;
         }
         // spec: CP-FRM-11, CP-CON-06, CP-CON-28, CP-WAT-47, INV-04. A server behind the client must not show it the past.
-        let ahead = request.last_zxid_seen > shared.applied() && !Mutant::FutureClientEnters.acts();
+        let ahead = request.last_zxid_seen > shared.applied()
+            && !Mutant::FutureClientEnters.acts()
+            && !shared.settings.bugs.has(Bug::ServerBehindClient);
         if !shared.serves(request.read_only == Some(true)) || ahead {
             return None;
         }

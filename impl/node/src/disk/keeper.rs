@@ -1,6 +1,7 @@
 //! Writes what the core asks for: many appends, one sync, one completion.
 
 use super::load::restore;
+use crate::bug::{Bug, Bugs};
 use bytes::Bytes;
 use std::sync::Arc;
 use zab::{Write, WriteId};
@@ -37,6 +38,7 @@ pub struct Keeper {
     log: Option<Log>,
     settings: zk_tree::Settings,
     received: Option<Prepared>,
+    bugs: Bugs,
 }
 
 impl Keeper {
@@ -47,7 +49,14 @@ impl Keeper {
             log: Some(log),
             settings,
             received: None,
+            bugs: Bugs::default(),
         }
+    }
+
+    /// Puts a bug back.
+    #[cfg(feature = "mutants")]
+    pub fn spoil(&mut self, bugs: Bugs) {
+        self.bugs = bugs;
     }
 
     /// Does all of it; what returns is durable.
@@ -57,6 +66,10 @@ impl Keeper {
     // spec: DF-ALG-05, BCAST-3
     pub fn write(&mut self, commands: impl IntoIterator<Item = Command>) -> Result<Done> {
         let mut done = Done::default();
+        let late = self.bugs.has(Bug::AckBeforeFsync);
+        if late {
+            self.log()?.sync()?;
+        }
         for command in commands {
             match command {
                 Command::Roll => self.log()?.roll()?,
@@ -67,7 +80,9 @@ impl Keeper {
                 }
             }
         }
-        self.log()?.sync()?;
+        if !late {
+            self.log()?.sync()?;
+        }
         Ok(done)
     }
 
@@ -75,6 +90,11 @@ impl Keeper {
         match write {
             Write::Append(proposal) => self.log()?.append(proposal.zxid.0, &proposal.txn),
             // spec: DF-EPO-04, FT-DISK-33. An epoch is a promise about the history before it.
+            Write::AcceptedEpoch(_) | Write::CurrentEpoch(_)
+                if self.bugs.has(Bug::ForgottenEpoch) =>
+            {
+                self.log()?.sync().map(drop)
+            }
             Write::AcceptedEpoch(epoch) => {
                 self.log()?.sync()?;
                 self.store.write_epoch(EpochFile::Accepted, epoch.0)

@@ -1,6 +1,7 @@
 //! From a request to a proposal, or to the leader.
 
-use super::{Node, NodeError, Output};
+use super::{Committed, Node, NodeError, Output};
+use crate::bug::Bug;
 use crate::conn::lane::{End, Lane};
 use crate::conn::{ClientRequest, Hello};
 use crate::session::tracker::Tracker;
@@ -153,7 +154,13 @@ impl Node {
         tree: &zk_tree::Tree,
         sessions: &mut Tracker,
     ) -> (Own, Bytes) {
+        let bugs = self.shared.settings.bugs;
         let standing = self.standing(&submission, sessions);
+        let lives = if bugs.has(Bug::EphemeralWhileClosing) {
+            Ok(())
+        } else {
+            standing
+        };
         let ask = Ask {
             header: TxnHeader {
                 session_id: submission.session,
@@ -164,7 +171,7 @@ impl Node {
             ids: &submission.ids,
             session: standing,
             // spec: CP-SES-10, INV-07. An ephemeral of a session that has ended would stay for ever.
-            global_session: self.globality(&submission, sessions).and(standing),
+            global_session: self.globality(&submission, sessions).and(lives),
         };
         // spec: CP-SES-20, CP-SES-23, CP-MUL-09
         let moved = standing == Err(ErrorCode::SessionMoved);
@@ -219,7 +226,9 @@ impl Node {
             .owners
             .entry(submission.session)
             .or_insert(submission.link);
-        if *owner == submission.link || Mutant::MovedSessionWrites.acts() {
+        let fenced = !Mutant::MovedSessionWrites.acts()
+            && !self.shared.settings.bugs.has(Bug::MoveWithoutFencing);
+        if *owner == submission.link || !fenced {
             Ok(())
         } else {
             Err(ErrorCode::SessionMoved)
@@ -318,10 +327,17 @@ impl Node {
         submission: Submission,
         out: &mut Vec<Output>,
     ) -> Result<(), NodeError> {
+        let bugs = self.shared.settings.bugs;
+        let session = submission.session;
         match self.shared.mode() {
             Mode::Standalone | Mode::Leader => {
                 self.next_read += 1;
                 self.syncs.insert(self.next_read, submission);
+                if bugs.has(Bug::SyncOfDeposedLeader) && !self.writes_wait(session) {
+                    let read = ReadId(self.next_read);
+                    self.committed.push_back(Committed::Confirmed(read));
+                    return Ok(());
+                }
                 self.handle(
                     now,
                     Event::Asked {
@@ -350,6 +366,12 @@ impl Node {
                 Ok(())
             }
         }
+    }
+
+    /// Whether a session's own writes are not applied yet.
+    fn writes_wait(&self, session: i64) -> bool {
+        let mut own = self.own.iter();
+        own.any(|own| own.record.header.session_id == session)
     }
 
     /// A learner's request, at the leader.
