@@ -206,6 +206,7 @@ fn no_server_for_use_has_a_mutant() -> Result<()> {
         ("impl/tree/Cargo.toml", "mutants = []"),
         ("impl/node/Cargo.toml", "mutants = [\"zk-tree/mutants\"]"),
         ("impl/server/Cargo.toml", "mutants = [\"zk-node/mutants\"]"),
+        ("impl/sim/Cargo.toml", "mutants = [\"zk-node/mutants\"]"),
     ];
     for manifest in sources(&["Cargo.toml"])? {
         let own = handed_down.iter().find(|(path, _)| *path == manifest.path);
