@@ -148,7 +148,7 @@ impl Model {
     }
 
     /// A refusal because of the session's standing, where there is a reason for one.
-    // spec: CP-SES-20, CP-SES-22
+    // spec: CP-SES-20
     fn refused(&mut self, header: &TxnHeader, txn: &Txn) -> Option<i32> {
         let parts = match txn {
             Txn::Multi(parts) => parts.as_slice(),
