@@ -45,6 +45,18 @@ enum Command {
         /// Make it a mutant.
         #[arg(long)]
         mutant: Option<String>,
+        /// Judge by these properties alone: S14,L2.
+        #[arg(long, value_delimiter = ',')]
+        judged: Vec<String>,
+        /// Follow one state in so many to where it leads, for L2 to L5.
+        #[arg(long)]
+        followed_one_in: Option<u64>,
+        /// How many data directories of dead servers may be wiped.
+        #[arg(long)]
+        wipes: Option<u8>,
+        /// Wiped directories get an `initialize` file.
+        #[arg(long)]
+        initialize: bool,
         #[arg(long)]
         json: bool,
         #[arg(long, default_value_t = 1)]
@@ -135,6 +147,10 @@ pub fn run() -> Verdict {
             bounds,
             servers,
             mutant,
+            judged,
+            followed_one_in,
+            wipes,
+            initialize,
             json,
             threads,
             seconds,
@@ -146,11 +162,20 @@ pub fn run() -> Verdict {
             source,
         } => {
             let mut setup = check::setup_of(&name)?;
+            let own = (setup.bounds, setup.servers);
             setup.bounds = bounds.unwrap_or(setup.bounds);
             setup.servers = servers.unwrap_or(setup.servers);
-            if let Some(mutant) = mutant {
-                setup.mutant = Some(mutant);
+            if own != (setup.bounds, setup.servers) {
+                // What must be reached was said of the configuration's own bounds.
+                setup.expected.clear();
             }
+            setup.wipes = wipes.unwrap_or(setup.wipes);
+            if mutant.is_some() {
+                setup.mutant = mutant;
+            }
+            setup.judged = judged;
+            setup.initialize = initialize;
+            setup.followed_one_in = followed_one_in.unwrap_or(setup.followed_one_in).max(1);
             let limits = crate::run::Limits {
                 time: seconds.map_or(Duration::from_secs(7 * 24 * 3600), Duration::from_secs),
                 states: states.unwrap_or(usize::MAX),
@@ -233,5 +258,9 @@ pub(crate) fn properties() -> Vec<(&'static str, &'static str)> {
     let client = zab_properties::client::all()
         .into_iter()
         .map(|it| (it.id, it.statement));
-    safety.chain(election).chain(client).collect()
+    safety
+        .chain(election)
+        .chain(client)
+        .chain(crate::ensemble::LIVENESS)
+        .collect()
 }

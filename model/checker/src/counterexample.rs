@@ -67,6 +67,20 @@ impl Counterexample {
         })
     }
 
+    /// Where stateright's Explorer shows it: the start and the place of each action among those that are enabled. An error
+    /// if the model no longer allows it.
+    pub fn explorer_path<S: Subject>(&self, subject: &S) -> anyhow::Result<String> {
+        let replay = self.replay(subject)?;
+        let mut path = format!("#/steps/{}", self.start);
+        for (state, action) in replay.states.iter().zip(&replay.actions) {
+            let mut enabled = Vec::new();
+            subject.enabled(state, &mut enabled);
+            let place = enabled.iter().position(|it| it == action).unwrap_or(0);
+            path.push_str(&format!("/{place}"));
+        }
+        Ok(path)
+    }
+
     /// Whether the last state still violates what it was stored for.
     pub fn still_violates(&self, violated: &[&str]) -> bool {
         self.violated

@@ -34,6 +34,10 @@ pub trait Subject: Clone + Send + Sync + 'static {
     fn holds(&self, state: &Self::State) -> bool {
         self.violations(state).is_empty()
     }
+    /// Properties of where a state leads that are violated: too dear to be asked of every state.
+    fn violations_at_end(&self, _: &Self::State) -> Vec<&'static str> {
+        Vec::new()
+    }
     /// One state for all that differ only in the names of equal servers. None where ids break ties.
     fn canon(&self) -> Option<Canon<Self::State>> {
         None
@@ -42,6 +46,10 @@ pub trait Subject: Clone + Send + Sync + 'static {
     fn reached(&self) -> IdSet;
     /// The situations that a complete run must have reached.
     fn expected(&self) -> IdSet;
+    /// What else a run found out, for its report.
+    fn remarks(&self) -> Vec<String> {
+        Vec::new()
+    }
     /// Whether an action is a fault; simulation picks these rarely.
     fn is_fault(&self, action: &Self::Action) -> bool;
     fn say_action(&self, action: &Self::Action) -> String;

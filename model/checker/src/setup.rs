@@ -91,6 +91,12 @@ pub struct Setup {
     /// Leaves out interleavings that cannot matter; off to show that they do not.
     #[serde(default)]
     pub reduced: bool,
+    /// One state in so many is followed to where it leads (L2 to L5).
+    #[serde(default = "one_in")]
+    pub followed_one_in: u64,
+    /// A wiped directory is taken for that of a first start, as an `initialize` file in it says (spec: DF-REC-05).
+    #[serde(default)]
+    pub initialize: bool,
     /// All scripts of the client model instead of the quick ones.
     pub all_scripts: bool,
     /// Numbers of the situations that a complete run must have reached.
@@ -99,6 +105,10 @@ pub struct Setup {
     pub mutant: Option<String>,
     /// The only properties that judge; all if none is named.
     pub judged: Vec<String>,
+}
+
+fn one_in() -> u64 {
+    1024
 }
 
 impl Setup {
@@ -116,6 +126,8 @@ impl Setup {
             counter_limit: u32::MAX,
             java: false,
             reduced: true,
+            followed_one_in: one_in(),
+            initialize: false,
             all_scripts: false,
             expected: Vec::new(),
             mutant: None,

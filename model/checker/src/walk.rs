@@ -8,13 +8,16 @@ use crate::run::{Subject, Violation};
 pub struct Walk<A> {
     /// Steps made.
     pub steps: usize,
-    /// Walks begun: one ends where nothing is enabled.
+    /// Walks begun: one ends where nothing is enabled, or after [`LONGEST`] steps.
     pub walks: usize,
     pub violation: Option<Violation<A>>,
 }
 
 /// One step in so many is a fault, where both are possible.
 const FAULT_ONE_IN: u64 = 30;
+
+/// Steps of one walk: enough to use the budgets, few enough that the next walk uses them anew.
+const LONGEST: usize = 1000;
 
 /// Walks from the starts until `steps` steps are made or a property is violated.
 pub fn walk<S: Subject>(subject: &S, seed: u64, steps: usize) -> Walk<S::Action> {
@@ -52,11 +55,11 @@ fn one_walk<S: Subject>(
 ) {
     let mut actions = Vec::new();
     let mut path = Vec::new();
-    while done.steps < steps {
+    while done.steps < steps && path.len() < LONGEST {
         actions.clear();
         subject.enabled(&state, &mut actions);
         let Some(action) = choose(subject, random, &actions) else {
-            return;
+            break;
         };
         state = subject.step(&state, &action);
         path.push(action);
@@ -69,6 +72,14 @@ fn one_walk<S: Subject>(
             });
             return;
         }
+    }
+    let properties = subject.violations_at_end(&state);
+    if !properties.is_empty() {
+        done.violation = Some(Violation {
+            start,
+            actions: path,
+            properties,
+        });
     }
 }
 

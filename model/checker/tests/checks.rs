@@ -56,6 +56,16 @@ fn g1_oracle_election() {
 }
 
 #[test]
+fn g0_all_servers_down() {
+    complete("G0-down", 15_123);
+}
+
+#[test]
+fn g0_a_wiped_directory() {
+    complete("G0-wiped", 27_365);
+}
+
+#[test]
 fn g2_votes_and_a_restart() {
     complete("G2", 3_886_498);
 }

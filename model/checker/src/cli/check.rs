@@ -80,7 +80,13 @@ impl Job for Check<'_> {
             found["counterexample"] = json!(stored);
             println!("{found}");
         } else {
+            if let (Some(path), Some(_)) = (output.out, &stored) {
+                println!("counterexample: {}", path.display());
+            }
             print_outcome(self.name, self.setup, &outcome);
+            for remark in subject.remarks() {
+                println!("  {remark}");
+            }
             if let Some(found) = &outcome.violation {
                 tell(&subject, found);
             }

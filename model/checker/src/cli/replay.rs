@@ -45,24 +45,33 @@ impl Job for Tell<'_> {
 }
 
 pub(super) fn explore(path: &Path, name: &str, addr: &str) -> Verdict {
-    let setup = if path.exists() {
-        load(path)?.setup
-    } else {
-        check::setup_of(name)?
+    let counterexample = path.exists().then(|| load(path)).transpose()?;
+    let setup = match &counterexample {
+        Some(counterexample) => counterexample.setup.clone(),
+        None => check::setup_of(name)?,
     };
-    catalogue::with(&setup, Serve { addr })?;
-    Ok(true)
+    let serve = Serve {
+        addr,
+        counterexample: counterexample.as_ref(),
+    };
+    catalogue::with(&setup, serve)?
 }
 
 struct Serve<'a> {
     addr: &'a str,
+    counterexample: Option<&'a Counterexample>,
 }
 
 impl Job for Serve<'_> {
-    type Output = ();
+    type Output = Verdict;
 
-    fn run<S: Subject>(self, subject: S) {
-        eprintln!("Explorer at http://{}", self.addr);
+    fn run<S: Subject>(self, subject: S) -> Verdict {
+        let path = match self.counterexample {
+            Some(counterexample) => counterexample.explorer_path(&subject)?,
+            None => String::new(),
+        };
+        eprintln!("Explorer at http://{}/{path}", self.addr);
         Leash::new(subject).checker().serve(self.addr);
+        Ok(true)
     }
 }

@@ -8,6 +8,7 @@
 //!
 //! The mutants of this model change the abstract server, not shipped code: they show that the K properties bite.
 
+mod diagram;
 mod linearizable;
 mod model;
 mod mutants;

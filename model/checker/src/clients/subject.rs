@@ -274,8 +274,15 @@ impl Subject for Clients {
         lines.join("\n")
     }
 
-    fn draw(&self, _: &[(State, Option<Action>)]) -> Option<String> {
-        None
+    fn draw(&self, steps: &[(State, Option<Action>)]) -> Option<String> {
+        let says: Vec<String> = steps
+            .windows(2)
+            .filter_map(|pair| Some(self.say_step(&pair[0].0, pair[0].1.as_ref()?, &pair[1].0)))
+            .collect();
+        let violated = steps
+            .last()
+            .map_or(Vec::new(), |(state, _)| self.violations(state));
+        Some(super::diagram::draw(steps, &says, &violated))
     }
 }
 

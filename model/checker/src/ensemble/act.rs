@@ -502,9 +502,10 @@ impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
 
     fn wipe(&mut self, server: usize) {
         self.state.spent.wipes += 1;
+        let initialize = self.model.setup.initialize;
         let it = self.server(server);
         it.disk = Disk {
-            trusted: false,
+            trusted: initialize,
             ..Disk::empty()
         };
         it.issued.clear();

@@ -10,7 +10,7 @@ use super::state::{Action, End, State};
 const LANE: i32 = 220;
 const ROW: i32 = 26;
 const TOP: i32 = 46;
-const LEFT: i32 = 90;
+const LEFT: i32 = 150;
 
 fn lane(server: usize) -> i32 {
     LEFT + server as i32 * LANE
@@ -28,14 +28,16 @@ struct Flight {
     text: String,
 }
 
-pub(super) fn draw<P: Policy>(steps: &[(State<P>, Option<Action>)]) -> String {
+/// `violated` are the properties that the last state violates.
+pub(super) fn draw<P: Policy>(steps: &[(State<P>, Option<Action>)], violated: &[&str]) -> String {
     let servers = steps.first().map_or(0, |(state, _)| state.servers.len());
-    let height = row(steps.len()) + ROW;
+    let height = row(steps.len()) + 2 * ROW;
     let width = lane(servers) + 60;
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" \
          font-family=\"sans-serif\" font-size=\"11\"><defs><marker id=\"tip\" orient=\"auto\" markerWidth=\"8\" \
-         markerHeight=\"8\" refX=\"7\" refY=\"3\"><path d=\"M0,0 L7,3 L0,6 z\" fill=\"#444\"/></marker></defs>\
+         markerHeight=\"8\" refX=\"7\" refY=\"3\"><path d=\"M0,0 L7,3 L0,6 z\" fill=\"#444\"/></marker>\
+         <style>text {{ paint-order: stroke; stroke: white; stroke-width: 3px }}</style></defs>\
          <rect width=\"{width}\" height=\"{height}\" fill=\"white\"/>"
     );
     for server in 0..servers {
@@ -45,7 +47,7 @@ pub(super) fn draw<P: Policy>(steps: &[(State<P>, Option<Action>)]) -> String {
     for (index, pair) in steps.windows(2).enumerate() {
         let after = &pair[1].0;
         if let Some(action) = &pair[0].1 {
-            draw_action(&mut svg, action, index, &mut flights);
+            draw_action(&mut svg, &pair[0].0, action, index, &mut flights);
             svg.push_str(&format!(
                 "<text x=\"4\" y=\"{}\" fill=\"#999\">{}</text>",
                 row(index) + 4,
@@ -56,6 +58,13 @@ pub(super) fn draw<P: Policy>(steps: &[(State<P>, Option<Action>)]) -> String {
     }
     for flight in flights {
         draw_lost(&mut svg, &flight);
+    }
+    if !violated.is_empty() {
+        svg.push_str(&format!(
+            "<text x=\"4\" y=\"{}\" fill=\"#c00000\" font-size=\"14\" font-weight=\"bold\">violates {}</text>",
+            height - 10,
+            violated.join(" ")
+        ));
     }
     svg.push_str("</svg>");
     svg
@@ -76,9 +85,9 @@ fn draw_lane<P: Policy>(svg: &mut String, steps: &[(State<P>, Option<Action>)], 
             index == 0 || look_of(&steps[index - 1].0.servers[server]) != (colour, label.clone());
         if new {
             svg.push_str(&format!(
-                "<text x=\"{}\" y=\"{}\" fill=\"{colour}\">{label}</text>",
-                x + 8,
-                from + 4
+                "<text x=\"{}\" y=\"{}\" fill=\"{colour}\" text-anchor=\"end\" font-weight=\"bold\">{label}</text>",
+                x - 8,
+                from + ROW / 2 + 4
             ));
         }
     }
@@ -107,7 +116,13 @@ fn look_of<P: Policy>(server: &Server<P>) -> (&'static str, String) {
     (colour, format!("{role}{epoch} {phase}"))
 }
 
-fn draw_action(svg: &mut String, action: &Action, index: usize, flights: &mut Vec<Flight>) {
+fn draw_action<P: Policy>(
+    svg: &mut String,
+    before: &State<P>,
+    action: &Action,
+    index: usize,
+    flights: &mut Vec<Flight>,
+) {
     match action {
         Action::Deliver { link, at } => {
             if let Some(place) = flights
@@ -119,7 +134,11 @@ fn draw_action(svg: &mut String, action: &Action, index: usize, flights: &mut Ve
             }
         }
         Action::DiskStep { server } => {
-            mark(svg, *server, index, "&#9632;", "#555", &say::action(action))
+            let queue = &before.servers[usize::from(*server)].disk.queue;
+            let text = queue
+                .front()
+                .map_or(String::new(), |it| say::write_name(&it.write));
+            mark(svg, *server, index, "&#9632;", "#555", &text)
         }
         Action::Crash { server, .. } => mark(svg, *server, index, "&#10006;", "#c00000", "crash"),
         Action::Restart { server } => mark(svg, *server, index, "&#9650;", "#18864b", "restart"),
@@ -159,12 +178,21 @@ fn draw_action(svg: &mut String, action: &Action, index: usize, flights: &mut Ve
             "#444",
             &say::action(action),
         ),
-        Action::Notice { to, .. } => mark(svg, *to, index, "&#8226;", "#444", &say::action(action)),
+        Action::Notice { from, to } => {
+            let pair = usize::from(*from) * before.servers.len() + usize::from(*to);
+            let text = before.mail[pair].as_ref().map_or(String::new(), say::vote);
+            arrow(
+                svg,
+                (usize::from(*from), index),
+                (usize::from(*to), index),
+                &text,
+            );
+        }
         Action::Expire { server, .. } => mark(
             svg,
             *server,
             index,
-            "&#9201;",
+            "&#9670;",
             "#c00000",
             &say::action(action),
         ),
@@ -250,15 +278,25 @@ fn draw_arrow(svg: &mut String, flight: &Flight, arrived: usize) {
     } else {
         (learner, leader)
     };
-    let (x1, x2) = (lane(usize::from(from)), lane(usize::from(to)));
-    let (y1, y2) = (row(flight.sent), row(arrived));
+    arrow(
+        svg,
+        (usize::from(from), flight.sent),
+        (usize::from(to), arrived),
+        &flight.text,
+    );
+}
+
+/// From and to: server and step.
+fn arrow(svg: &mut String, from: (usize, usize), to: (usize, usize), text: &str) {
+    let (x1, x2) = (lane(from.0), lane(to.0));
+    let (y1, y2) = (row(from.1), row(to.1));
     let edge = if x2 > x1 { -4 } else { 4 };
     svg.push_str(&format!("<line x1=\"{x1}\" y1=\"{y1}\" x2=\"{}\" y2=\"{y2}\" stroke=\"#444\" marker-end=\"url(#tip)\"/>\
          <text x=\"{}\" y=\"{}\" text-anchor=\"middle\" fill=\"#222\">{}</text>",
         x2 + edge,
         x1 + (x2 - x1) * 3 / 5,
         y1 + (y2 - y1) * 3 / 5 - 3,
-        escape(&flight.text)
+        escape(text)
     ));
 }
 

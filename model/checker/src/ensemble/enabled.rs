@@ -8,6 +8,10 @@ use super::state::{Action, End, State};
 use super::subject::Ensemble;
 use crate::setup::Granularity;
 
+/// Connections of one pair whose end somebody has still to notice. What ships never has so many; a mutant that connects
+/// for ever has a search that ends.
+const CONNECTIONS: usize = 8;
+
 impl<P: Policy + Send + Sync + 'static> Ensemble<P> {
     pub(super) fn actions_of(&self, state: &State<P>, actions: &mut Vec<Action>) {
         let statuses: Vec<Option<Status>> = state
@@ -28,7 +32,7 @@ impl<P: Policy + Send + Sync + 'static> Ensemble<P> {
             }
         }
         for server in 0..state.servers.len() {
-            self.server_actions(state, &statuses, server, actions);
+            self.server_actions(state, server, actions);
         }
     }
 
@@ -69,8 +73,13 @@ impl<P: Policy + Send + Sync + 'static> Ensemble<P> {
 
     pub(super) fn may_connect(&self, state: &State<P>, learner: usize, leader: usize) -> bool {
         let leads = state.servers.get(leader).and_then(|it| it.peer.as_ref());
+        let same = state
+            .links
+            .iter()
+            .filter(|link| link.learner == learner && link.leader == leader);
         state.servers[learner].dialling == Some(leader)
             && leads.is_some_and(|peer| peer.status().role == RoleKind::Leading)
+            && same.count() < CONNECTIONS
     }
 
     fn link_actions(&self, state: &State<P>, link: &Link, actions: &mut Vec<Action>) {
@@ -108,13 +117,7 @@ impl<P: Policy + Send + Sync + 'static> Ensemble<P> {
         }
     }
 
-    fn server_actions(
-        &self,
-        state: &State<P>,
-        statuses: &[Option<Status>],
-        index: usize,
-        actions: &mut Vec<Action>,
-    ) {
+    fn server_actions(&self, state: &State<P>, index: usize, actions: &mut Vec<Action>) {
         let it = &state.servers[index];
         let server = index as u8;
         if it.peer.is_none() {
@@ -126,11 +129,7 @@ impl<P: Policy + Send + Sync + 'static> Ensemble<P> {
         }
         if let Some(leader) = it.dialling
             && !self.setup.is_stub()
-            && statuses
-                .get(leader)
-                .copied()
-                .flatten()
-                .is_some_and(|status| status.role == RoleKind::Leading)
+            && self.may_connect(state, index, leader)
         {
             actions.push(Action::Connect {
                 learner: server,

@@ -134,6 +134,7 @@ impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
         else {
             return;
         };
+        self.model.arms.note(status.phase, message);
         match message {
             Message::Diff { .. } => {
                 let next = self.state.links[place].half(server).inbox.front();

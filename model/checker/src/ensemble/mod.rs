@@ -8,11 +8,13 @@
 //! Partitions are not an action: a link that is broken and not dialled again is one, and any schedule may do that.
 
 mod act;
+mod arms;
 mod diagram;
 mod disk;
 mod enabled;
 mod fair;
 mod hashing;
+mod heal;
 mod judge;
 mod link;
 mod mutant;
@@ -22,6 +24,7 @@ mod state;
 mod subject;
 mod votes;
 
+pub use heal::LIVENESS;
 pub use mutant::{FLAWS, Flaw, Mutant};
 pub use state::{Action, End, Spent, State};
 pub use subject::Ensemble;

@@ -1,8 +1,12 @@
 //! Steps in words: what was done, and what each server answered.
 
-use zab::{Message, Policy, RoleKind, Timer, Write};
+use std::fmt;
 
-use super::link::{link_name, parts};
+use zab::{Message, Notification, Policy, RoleKind, Timer, Write};
+
+use zab_properties::Txn;
+
+use super::link::{Frame, Half, Link, link_name, parts};
 use super::server::{Server, id_of};
 use super::state::{Action, End, State};
 
@@ -105,7 +109,7 @@ pub(super) fn message(message: &Message<u8>) -> String {
     }
 }
 
-fn write_name(write: &Write<u8>) -> String {
+pub(super) fn write_name(write: &Write<u8>) -> String {
     match write {
         Write::AcceptedEpoch(epoch) => format!("accepted epoch {epoch}"),
         Write::CurrentEpoch(epoch) => format!("current epoch {epoch}"),
@@ -230,4 +234,100 @@ pub(super) fn sent<P: Policy>(before: &State<P>, after: &State<P>) -> Vec<String
         }
     }
     lines
+}
+
+impl<P: Policy> fmt::Debug for State<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, server) in self.servers.iter().enumerate() {
+            writeln!(f, "{}: {}", name(index), server_text(server))?;
+        }
+        for link in &self.links {
+            writeln!(f, "link {}", link_text(link))?;
+        }
+        let count = self.servers.len();
+        for (pair, mail) in self.mail.iter().enumerate() {
+            if let Some(mail) = mail {
+                let (from, to) = (name(pair / count), name(pair % count));
+                writeln!(f, "notification {from} -> {to}: {}", vote(mail))?;
+            }
+        }
+        writeln!(f, "decided {}", zxids(&self.ghosts.decided))?;
+        let spent = self.spent;
+        write!(
+            f,
+            "used: {} elections, {} txns, {} crashes, {} breaks, {} timeouts, {} wipes",
+            spent.elections, spent.txns, spent.crashes, spent.breaks, spent.timeouts, spent.wipes
+        )
+    }
+}
+
+/// What a notification says.
+pub(super) fn vote(notification: &Notification) -> String {
+    let vote = notification.vote;
+    format!(
+        "{:?}, {} at {} of epoch {}, round {}",
+        notification.state, vote.leader, vote.zxid, vote.epoch, notification.round
+    )
+}
+
+fn server_text<P: Policy>(server: &Server<P>) -> String {
+    let role = match server.peer.as_ref().map(zab::Peer::status) {
+        None => "down".to_owned(),
+        Some(status) if status.role == RoleKind::Looking => format!(
+            "looking, votes for {}, round {}",
+            status.vote.leader, status.round
+        ),
+        Some(status) => format!(
+            "{:?} in {:?}{}",
+            status.role,
+            status.phase,
+            status
+                .epoch
+                .map_or(String::new(), |epoch| format!(", epoch {epoch}"))
+        ),
+    };
+    let writes: Vec<String> = server
+        .disk
+        .queue
+        .iter()
+        .map(|it| write_name(&it.write))
+        .collect();
+    format!(
+        "{role}; on disk: accepted {}, current {}, log {}; writing [{}]; delivered {}{}",
+        server.disk.accepted,
+        server.disk.current,
+        zxids(&server.disk.history),
+        writes.join(", "),
+        zxids(&server.delivered),
+        server
+            .dialling
+            .map_or(String::new(), |leader| format!("; dials {}", name(leader))),
+    )
+}
+
+fn link_text(link: &Link) -> String {
+    let side = |half: &Half, server: usize| {
+        let frames: Vec<String> = half
+            .inbox
+            .iter()
+            .map(|frame: &Frame| message(&frame.message))
+            .collect();
+        format!(
+            "{} to {}: [{}]",
+            if half.open { "open" } else { "closed" },
+            name(server),
+            frames.join(", ")
+        )
+    };
+    format!(
+        "{} {}; {}",
+        link_name(link.id, name),
+        side(&link.at_leader, link.leader),
+        side(&link.at_learner, link.learner)
+    )
+}
+
+fn zxids(history: &[Txn<u8>]) -> String {
+    let zxids: Vec<String> = history.iter().map(|txn| txn.zxid.to_string()).collect();
+    format!("[{}]", zxids.join(" "))
 }

@@ -29,8 +29,8 @@ pub enum End {
     Leader,
 }
 
-/// Servers and links are behind pointers: a step copies what it touches.
-#[derive(Clone, Debug)]
+/// Servers and links are behind pointers: a step copies what it touches. Its debug text is that of `say.rs`.
+#[derive(Clone)]
 pub struct State<P> {
     pub(super) servers: Vec<Arc<Server<P>>>,
     pub(super) hashes: Vec<Arc<super::hashing::Hashes>>,

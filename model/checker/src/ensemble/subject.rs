@@ -2,7 +2,7 @@
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use zab::{Config, Message, Policy, Timing};
 use zab_properties::election::{self, ElectionInvariant};
@@ -10,7 +10,9 @@ use zab_properties::sometimes::Situation;
 use zab_properties::{Ghosts, IdSet, Invariant, safety};
 
 use super::act::Step;
+use super::arms::Arms;
 use super::hashing::{IDENTITY, Permutation, Renaming, hash_link, server_hash};
+use super::heal;
 use super::server::{Server, id_of};
 use super::state::{Action, Spent, State};
 use super::votes::{JOINER_ENDS, Polling};
@@ -28,9 +30,13 @@ pub struct Ensemble<P> {
     pub(super) judged: IdSet,
     pub(super) votes: Vec<ElectionInvariant>,
     pub(super) judged_votes: IdSet,
+    /// A bit for each of the liveness checks that are judged.
+    pub(super) judged_liveness: u8,
     configs: Vec<Config>,
     reached: Arc<AtomicU64>,
     messages: Arc<AtomicU32>,
+    pub(super) arms: Arc<Arms>,
+    pub(super) longest: Arc<AtomicUsize>,
 }
 
 impl<P: Policy + Send + Sync + 'static> Ensemble<P> {
@@ -54,6 +60,11 @@ impl<P: Policy + Send + Sync + 'static> Ensemble<P> {
                 .map(|it| it.number)
                 .collect()
         };
+        let judged_liveness = (0..heal::LIVENESS.len())
+            .filter(|it| {
+                setup.judged.is_empty() || setup.judged.iter().any(|id| id == heal::LIVENESS[*it].0)
+            })
+            .fold(0, |mask, number| mask | 1 << number);
         let chosen: Vec<_> = all
             .into_iter()
             .filter(|it| judged.contains(it.number))
@@ -86,9 +97,12 @@ impl<P: Policy + Send + Sync + 'static> Ensemble<P> {
             judged,
             votes,
             judged_votes,
+            judged_liveness,
             configs,
             reached: Arc::default(),
             messages: Arc::default(),
+            arms: Arc::default(),
+            longest: Arc::default(),
         }
     }
 
@@ -104,6 +118,16 @@ impl<P: Policy + Send + Sync + 'static> Ensemble<P> {
         let bits = situations.bits();
         if self.reached.load(Ordering::Relaxed) & bits != bits {
             self.reached.fetch_or(bits, Ordering::Relaxed);
+        }
+    }
+
+    /// The same model, whose steps count for no situation.
+    pub(super) fn unobserved(&self) -> Self {
+        Self {
+            reached: Arc::default(),
+            messages: Arc::default(),
+            arms: Arc::default(),
+            ..self.clone()
         }
     }
 
@@ -240,13 +264,22 @@ impl<P: Policy + Send + Sync + 'static> Subject for Ensemble<P> {
             .filter(|it| votes.contains(it.number))
             .map(|it| it.id);
         let joiners = (self.judges_joiners(state) && !self.joiners_end(state)).then_some("F6");
-        safety.chain(elections).chain(joiners).collect()
+        safety
+            .chain(elections)
+            .chain(joiners)
+            .chain(self.stuck(state))
+            .collect()
     }
 
     fn holds(&self, state: &State<P>) -> bool {
         self.violated(state).is_empty()
             && self.violated_votes(state).is_empty()
             && (!self.judges_joiners(state) || self.joiners_end(state))
+            && self.stuck(state).is_empty()
+    }
+
+    fn violations_at_end(&self, state: &State<P>) -> Vec<&'static str> {
+        self.led_astray(state)
     }
 
     // Only the oracle treats servers alike: votes break ties by id.
@@ -262,6 +295,20 @@ impl<P: Policy + Send + Sync + 'static> Subject for Ensemble<P> {
 
     fn expected(&self) -> IdSet {
         self.setup.expected.iter().copied().collect()
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        let mut remarks = Vec::new();
+        if !self.setup.is_stub() {
+            remarks.push(format!("arms never taken: {}", self.arms.untaken()));
+        }
+        let steps = self.longest_recovery();
+        if steps > 0 {
+            remarks.push(format!(
+                "without further faults, servers agreed and committed within {steps} steps"
+            ));
+        }
+        remarks
     }
 
     fn is_fault(&self, action: &Action) -> bool {
@@ -290,7 +337,10 @@ impl<P: Policy + Send + Sync + 'static> Subject for Ensemble<P> {
     }
 
     fn draw(&self, steps: &[(State<P>, Option<Action>)]) -> Option<String> {
-        Some(super::diagram::draw(steps))
+        let violated = steps
+            .last()
+            .map_or(Vec::new(), |(state, _)| self.violations(state));
+        Some(super::diagram::draw(steps, &violated))
     }
 }
 
@@ -377,7 +427,7 @@ fn key<P: Policy>(state: &State<P>, index: usize) -> u64 {
     hasher.finish()
 }
 
-fn fingerprint<P: Policy>(state: &State<P>, to: &Permutation) -> u64 {
+pub(super) fn fingerprint<P: Policy>(state: &State<P>, to: &Permutation) -> u64 {
     let count = state.servers.len();
     let mut hasher = Renaming::new(to);
     let mut places = [0_u64; super::hashing::MAX_SERVERS];

@@ -103,7 +103,7 @@ impl<P: Policy + Send + Sync + 'static> Ensemble<P> {
         let Some(leader) = established(state) else {
             return true;
         };
-        let end = self.fair_votes(state);
+        let end = self.unobserved().fair_votes(state);
         let Some(now) = established(&end).filter(|now| *now == leader) else {
             return true;
         };
