@@ -127,6 +127,7 @@ const BODIES: &[(&str, Body)] = &[
     ("shortened_handshakes", robustness::shortened_handshakes),
     ("unfinished_frames", robustness::unfinished_frames),
     ("huge_multi", robustness::huge_multi),
+    ("write_in_multi_read", robustness::write_in_multi_read),
 ];
 
 /// The function of that name.

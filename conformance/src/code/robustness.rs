@@ -6,6 +6,7 @@ use super::ensure;
 use crate::engine::Stop;
 use crate::engine::run::Run;
 use crate::engine::session::{Handshake, PATIENCE, Received};
+use crate::script::parse::from_hex;
 use crate::wire::jute::Out;
 use crate::wire::link::{Incoming, Link};
 use crate::wire::ops::OPS;
@@ -139,6 +140,20 @@ pub(super) fn unfinished_frames(run: &mut Run<'_>) -> Result<(), Stop> {
     run.script("probe")?;
     drop(open);
     run.script("probe")
+}
+
+/// spec: CP-MUL-12, CP-ERR-02. The create's parent is missing, should a server do it all the same.
+pub(super) fn write_in_multi_read(run: &mut Run<'_>) -> Result<(), Stop> {
+    const BODY: &str =
+        "0000000100ffffffff000000092f7a6b632d6e6f2f78000000000000000000000000ffffffff01ffffffff";
+    run.script("probe")?;
+    let body = from_hex(BODY).ok_or_else(|| Stop::Harness("not hex".into()))?;
+    let session = run.session("a")?;
+    let xid = session.take_xid();
+    session.send_other(xid, 22, &body)?;
+    let reply = run.next_reply("a")?;
+    ensure(reply.err == -5, || format!("error {}", reply.err))?;
+    run.script("ping\nprobe")
 }
 
 /// spec: CP-MUL-07. Its last check fails, so nothing of it is done.
