@@ -372,12 +372,26 @@ impl Links {
 
     /// The link broke.
     fn broken(&self, id: LinkId) {
-        let Some(link) = self.open().remove(&id) else {
-            return;
+        let link = {
+            let mut open = self.open();
+            let Some(link) = open.remove(&id) else {
+                return;
+            };
+            self.driver.push(Input::Disconnected { link: id });
+            link
         };
         self.syncs().end(id);
-        self.driver.push(Input::Disconnected { link: id });
         link.end();
+    }
+
+    /// What came over a link, unless it has ended: the writer may have found the end while the reader still reads.
+    // spec: zab-model section 12. The core is promised that nothing comes after `Disconnected`, so both are told under
+    // one lock.
+    fn report(&self, id: LinkId, received: Input, bytes: usize) {
+        let open = self.open();
+        if open.contains_key(&id) {
+            self.driver.extend_by([received], bytes);
+        }
     }
 
     async fn write(&self, id: LinkId, link: &Link, mut output: OwnedWriteHalf) -> io::Result<()> {
@@ -463,7 +477,7 @@ impl LinkReader {
                     link: self.id,
                     message,
                 };
-                self.links.driver.extend_by([received], len);
+                self.links.report(self.id, received, len);
             }
             // What the peer sends faster than this server takes and stores it stays with the peer.
             self.links.driver.room().await;
