@@ -134,6 +134,27 @@ fn a_dropped_line_is_refused_even_if_the_rest_is_renumbered() {
     );
 }
 
+/// What is missing and not missed was a notification that a newer one may replace, or had no effect that a later event
+/// does not have as well: a completed write before another.
+#[test]
+fn no_line_of_consequence_can_be_missing() {
+    let (whole, mut missed) = (world(), 0);
+    for run in 0..whole.runs.len() {
+        for place in 1..whole.runs[run].lines.len() - 1 {
+            let mut world = world();
+            let lines = &mut world.runs[run].lines;
+            let line = lines.remove(place);
+            let replaced = matches!(line.event, Some(Event::Notified { .. }));
+            let idle = replaced || line.effects == Some(Vec::new());
+            renumber(lines);
+            let judged = judged(&world);
+            assert!(judged.is_err() || idle, "run {run}: {line:?}");
+            missed += usize::from(judged.is_err());
+        }
+    }
+    assert!(missed > 100, "{missed}");
+}
+
 #[test]
 fn a_lost_start_is_refused() {
     let mut world = world();
