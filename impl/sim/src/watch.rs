@@ -12,6 +12,7 @@ use zab::{
     Effect, Epoch, Event, LinkId, Message, Peer, Proposal, Report, RoleKind, ServerId, Status,
     SyncMode, Write, WriteId, Zxid,
 };
+use zab_properties::coarsening::Electors;
 use zab_properties::{
     Fact, Ghosts, IdSet, Invariant, Phase, Removal, Role, ServerView, Txn, View, broken_by, safety,
 };
@@ -79,6 +80,7 @@ pub struct Watch {
     voters: u32,
     standalone: bool,
     ghosts: Ghosts<u64>,
+    electors: Electors,
     invariants: Vec<Invariant<u64>>,
     streams: BTreeMap<LinkId, Vec<Txn<u64>>>,
     pub commits: BTreeMap<i64, Commit>,
@@ -186,6 +188,7 @@ impl Watch {
             voters: plan.voters as u32,
             standalone: plan.voters == 1,
             ghosts: Ghosts::default(),
+            electors: Electors::default(),
             invariants: safety::all(),
             streams: BTreeMap::new(),
             commits: BTreeMap::new(),
@@ -286,7 +289,9 @@ impl Watch {
         self.counts.steps += 1;
         let now = self.now;
         self.mix(&(now, server, event, effects));
-        self.seen[server].status = Some(peer.status());
+        let status = peer.status();
+        self.seen[server].status = Some(status);
+        self.electors.see(self.seen[server].id, &status);
         self.regime(server);
         if let Event::Proposed { zxid, txn } = event {
             self.proposed(server, *zxid, txn, effects);
@@ -297,7 +302,10 @@ impl Watch {
                 Effect::SendSnapshot { link, zxid } => self.streamed(server, *link, *zxid),
                 Effect::Persist { id, write } => self.asked(server, *id, write),
                 Effect::Deliver { proposal } => self.deliver(server, proposal),
-                Effect::Report(report) => self.report(server, report),
+                Effect::Report(report) => {
+                    self.elects(server, report, peer);
+                    self.report(server, report);
+                }
                 Effect::Notify { .. }
                 | Effect::Dial { .. }
                 | Effect::HangUp
@@ -520,6 +528,19 @@ impl Watch {
             .is_some_and(|it| it.role == RoleKind::Leading && it.epoch == Some(txn.zxid.epoch()))
         {
             self.fact(&Fact::Acked { txn: &txn });
+        }
+    }
+
+    /// The oracle of the exhaustive runs must be able to elect whom votes elect.
+    // spec: zab-model section 12.
+    fn elects(&mut self, server: usize, report: &Report, peer: &Peer<Bytes>) {
+        let (id, quorums) = (self.seen[server].id, &peer.config().quorums);
+        let allowed = (self.electors).allow(id, &peer.status(), report, |servers| {
+            quorums.is_quorum(servers)
+        });
+        if !allowed && !self.standalone {
+            let what = format!("no quorum was electing in the round that {id} won");
+            self.fail("coarsening", what, 0);
         }
     }
 

@@ -5,6 +5,7 @@
 //! - [`safety`]: S1-S26, over views and over the [`Fact`]s of a step;
 //! - [`election`]: F1-F6, over the votes of fast leader election;
 //! - [`client`]: K1-K10, over what clients asked and were told;
+//! - [`coarsening`]: elections that the model's oracle must allow;
 //! - [`sometimes`]: R1-R29, the situations that must be reached for the rest to mean anything.
 //!
 //! Nothing here knows how the states are produced: no search, no clock, no I/O.
@@ -13,6 +14,7 @@
 extern crate alloc;
 
 pub mod client;
+pub mod coarsening;
 pub mod election;
 mod ghosts;
 mod invariant;

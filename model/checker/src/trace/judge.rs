@@ -5,6 +5,7 @@ use zab::{
     Config, Durable, Effect, Epoch, Event, LinkId, Message, Misbehaviour, Peer, Proposal, Quorums,
     Report, RoleKind, ServerId, ServerSet, Status, Write, WriteId, Zxid,
 };
+use zab_properties::coarsening::Electors;
 use zab_properties::{
     Fact, Ghosts, IdSet, Invariant, Removal, Txn, View, broken_by, safety, sometimes,
 };
@@ -15,6 +16,9 @@ pub(super) struct Judge {
     pub(super) servers: Vec<History>,
     quorums: Quorums,
     ghosts: Ghosts<Value>,
+    electors: Electors,
+    /// An election that the oracle would not hold.
+    pub(super) beyond_oracle: Option<ServerId>,
     invariants: Vec<Invariant<Value>>,
     /// Properties broken since the last question, and by what.
     broken: Option<(IdSet, String)>,
@@ -37,6 +41,8 @@ impl Judge {
             servers: servers.map(History::new).collect(),
             quorums: config.quorums.clone(),
             ghosts: Ghosts::default(),
+            electors: Electors::default(),
+            beyond_oracle: None,
             invariants: safety::all(),
             broken: None,
             reached: IdSet::default(),
@@ -210,7 +216,9 @@ impl Judge {
         peer: &Peer<Digest>,
         mut streamed: Vec<Txn<Value>>,
     ) {
-        self.servers[server].status = Some(peer.status());
+        let (id, status) = (self.servers[server].id, peer.status());
+        self.servers[server].status = Some(status);
+        self.electors.see(id, &status);
         if let Event::Proposed { zxid, txn } = event {
             self.created(server, *zxid, *txn, effects);
         }
@@ -448,6 +456,15 @@ impl Judge {
 
     fn report(&mut self, server: usize, report: &Report) {
         self.dirty = true;
+        let it = &self.servers[server];
+        let quorum = |servers: &ServerSet| self.quorums.is_quorum(servers);
+        // spec: zab-model section 12.
+        if self.judges
+            && let Some(status) = &it.status
+            && !self.electors.allow(it.id, status, report, quorum)
+        {
+            self.beyond_oracle = Some(it.id);
+        }
         match report {
             Report::Established { epoch } => {
                 self.show_loaded(server);

@@ -122,6 +122,10 @@ impl Merge {
                 break;
             };
             self.line(server, &place, line)?;
+            if let Some(leader) = self.judge.beyond_oracle {
+                let what = format!("no quorum was electing in the round that {leader} won");
+                return Err(Problem::new(Kind::Coarsening, &place, what));
+            }
             if let Some(broken) = self.judge.take_broken() {
                 return Err(Problem::new(Kind::Property, &place, broken));
             }

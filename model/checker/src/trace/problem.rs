@@ -28,6 +28,8 @@ pub enum Kind {
     Timer,
     /// Any other event that the environment may not cause now.
     Input,
+    /// An election that the oracle of G0 and G1 would not hold.
+    Coarsening,
     /// A property of zab-properties does not hold.
     Property,
 }
@@ -72,6 +74,7 @@ impl fmt::Display for Kind {
             Self::Restart => "restart",
             Self::Timer => "timer",
             Self::Input => "input",
+            Self::Coarsening => "coarsening",
             Self::Property => "property",
         })
     }
