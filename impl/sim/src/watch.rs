@@ -535,9 +535,7 @@ impl Watch {
     // spec: zab-model section 12.
     fn elects(&mut self, server: usize, report: &Report, peer: &Peer<Bytes>) {
         let (id, quorums) = (self.seen[server].id, &peer.config().quorums);
-        let allowed = (self.electors).allow(id, &peer.status(), report, |servers| {
-            quorums.is_quorum(servers)
-        });
+        let allowed = self.electors.allow(id, &peer.status(), report, quorums);
         if !allowed && !self.standalone {
             let what = format!("no quorum was electing in the round that {id} won");
             self.fail("coarsening", what, 0);

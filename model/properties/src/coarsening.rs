@@ -3,7 +3,7 @@
 
 use alloc::collections::BTreeMap;
 
-use zab::{Report, Round, ServerId, ServerSet, Status};
+use zab::{Quorums, Report, Round, ServerId, ServerSet, Status};
 
 /// Which servers were electing in which round, as their states show. Rounds begin anew when all servers do, so an old
 /// round of the same number may add to what is seen.
@@ -27,14 +27,14 @@ impl Electors {
         server: ServerId,
         status: &Status,
         report: &Report,
-        is_quorum: impl Fn(&ServerSet) -> bool,
+        quorums: &Quorums,
     ) -> bool {
         if !matches!(report, Report::Leading) {
             return true;
         }
         let mut electors = self.rounds.get(&status.round).copied().unwrap_or_default();
         electors.insert(server);
-        !status.abstains && is_quorum(&electors)
+        !status.abstains && quorums.is_quorum(&electors)
     }
 }
 
@@ -52,8 +52,8 @@ mod tests {
     }
 
     fn allows(electors: &Electors, leader: &Status) -> bool {
-        let quorum = |servers: &ServerSet| servers.len() > 1;
-        electors.allow(ServerId(1), leader, &Report::Leading, quorum)
+        let quorums = Config::new(ServerId(1), [1, 2, 3].map(ServerId)).quorums;
+        electors.allow(ServerId(1), leader, &Report::Leading, &quorums)
     }
 
     // spec: zab-model section 12

@@ -457,11 +457,10 @@ impl Judge {
     fn report(&mut self, server: usize, report: &Report) {
         self.dirty = true;
         let it = &self.servers[server];
-        let quorum = |servers: &ServerSet| self.quorums.is_quorum(servers);
         // spec: zab-model section 12.
         if self.judges
             && let Some(status) = &it.status
-            && !self.electors.allow(it.id, status, report, quorum)
+            && !self.electors.allow(it.id, status, report, &self.quorums)
         {
             self.beyond_oracle = Some(it.id);
         }
