@@ -140,8 +140,9 @@ impl<'a> Sessions<'a> {
             .find(|it| it.server == leader && it.leader == Some(leader) && it.at <= at)?;
         let begun = self.begun.get(&session).copied().unwrap_or(0);
         let since = last.map_or(begun, |it| it.at.max(begun)).max(led.at);
-        let server = last.map_or(leader, |it| it.server);
-        let calm = !disturbed(times.plan, server, leader, since, at)
+        // The report of any server that had the session before may come late, and counts from then on.
+        let servers = times.plan.servers();
+        let calm = (0..servers).all(|it| !disturbed(times.plan, it, leader, since, at))
             && follows(history, leader, leader, since, at);
         (calm && at > since + timeout + 2 * TICK + self.slack).then_some(since)
     }
