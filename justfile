@@ -20,6 +20,13 @@ failover kills="50":
 model-quick:
     cargo test -p zab-checker --locked
 
+# Changes the core's decisions mechanically, one at a time, and asks the core's tests (`cargo install --locked cargo-mutants`).
+# All take hours; `just mutation --shard 0/20` takes one in twenty. What the tests let live goes to mutants.out/missed.txt.
+mutation *args:
+    nice -n 15 cargo mutants -p zab --test-package zab --baseline skip --timeout 120 --sharding round-robin \
+        -f 'model/zab/src/election/*.rs' -f model/zab/src/discovery.rs -f 'model/zab/src/sync/*.rs' \
+        -f 'model/zab/src/broadcast/*.rs' -f model/zab/src/quorum.rs {{args}}
+
 # The searches too long for every push, all mutants in full, and the results table of model/README.md. Hours.
 deep *names:
     bash model/deep.sh {{names}}

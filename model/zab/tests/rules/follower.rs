@@ -177,6 +177,8 @@ fn messages_out_of_their_phase_are_refused() {
     }
     for message in [
         DIFF,
+        Message::Trunc { zxid: zxid(1, 2) },
+        Message::Snap { zxid: zxid(1, 2) },
         Message::UpToDate,
         Message::Inform(txn(1, 3)),
         ack(1, 1),
@@ -184,6 +186,23 @@ fn messages_out_of_their_phase_are_refused() {
         let done = syncing(&[DIFF]).receive(L1, message);
         assert_eq!(done.closed(), [(L1, Misbehaviour::Unexpected)]);
     }
+    let done = Host::follower(directory(1, 1, 2)).receive(L1, Message::Inform(txn(2, 1)));
+    assert_eq!(done.closed(), [(L1, Misbehaviour::Unexpected)]);
+}
+
+// spec: QP-ZAB-22. A dial that is under way ends with the role, and a link that was made is closed instead.
+#[test]
+fn who_gives_up_while_dialling_hangs_up() {
+    let mut host = Host::ready(1, directory(1, 1, 2));
+    host.elect(3);
+    let done = host.expire(Timer::Init);
+    assert!(done.looks() && done.0.contains(&Effect::HangUp));
+    let mut host = syncing(&[DIFF]);
+    let done = host.expire(Timer::Init);
+    assert!(done.looks() && !done.0.contains(&Effect::HangUp));
+    assert_eq!(done.closed(), [(L1, Misbehaviour::RoleEnded)]);
+    let done = syncing(&[DIFF]).receive(L1, ack(1, 1));
+    assert!(done.looks() && !done.0.contains(&Effect::HangUp));
 }
 
 // spec: QP-SYN-16.
