@@ -8,7 +8,7 @@ use crate::run::{Subject, Violation};
 pub struct Walk<A> {
     /// Steps made.
     pub steps: usize,
-    /// Walks begun: one ends where nothing is enabled, or after [`LONGEST`] steps.
+    /// Walks begun: one ends where nothing is enabled, or after 1,000 steps.
     pub walks: usize,
     pub violation: Option<Violation<A>>,
 }

@@ -173,7 +173,7 @@ impl Digest {
     }
 }
 
-/// To [`Fold`] a digest is what its bytes are: a length, then the bytes' hash.
+/// To the fingerprint a digest is what its bytes are: a length, then the bytes' hash.
 impl Hash for Digest {
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write_usize(self.len);
