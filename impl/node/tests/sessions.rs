@@ -234,6 +234,28 @@ fn an_old_reply_is_not_given_to_the_new_connection() {
 }
 
 #[test]
+fn what_an_old_connection_brings_after_the_new_one_came_counts_as_unread() {
+    // spec: CP-CON-20, CP-SES-13, CP-SES-20, INV-14
+    for (old_first, err) in [(true, 0), (false, -101)] {
+        let mut host = Host::new();
+        let (old, session) = host.connect();
+        let new = host.open();
+        let hello = hello(session, 10_000, &password(session), 0);
+        let write = encode(1, &create("/late", 0));
+        let mut all = [(new, &hello[..]), (old, &write[..])];
+        if old_first {
+            all.reverse();
+        }
+        host.send_at_once(&all);
+        assert_eq!(host.output(old).1, End::Now);
+        assert_eq!(session_of(&host.output(new).0).1, session);
+        assert_eq!(host.ask(new, 2, &exists("/late", false))[0].err, err);
+        host.drop_conn(old);
+        assert_eq!(host.shared.totals.outstanding.get(), 0);
+    }
+}
+
+#[test]
 fn local_sessions_cost_no_txn_and_may_not_own_ephemerals() {
     // spec: CP-CON-30, CP-CON-31, CP-CON-33
     let local = Settings {

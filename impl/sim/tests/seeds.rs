@@ -46,6 +46,10 @@ fn seeds_that_failed_run_clean() {
         ),
         (144, "the same"),
         (
+            648,
+            "the same, where the way back was taken up first and the old request after it, in one batch",
+        ),
+        (
             900,
             "a leader's stream of zxid 0 was taken for an empty tree, and digests compared too early",
         ),

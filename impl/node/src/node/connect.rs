@@ -65,9 +65,14 @@ impl Node {
         {
             before.kick();
         }
-        let local = lock(&self.shared.sessions)
-            .get(resume.session)
-            .is_some_and(|session| session.is_local());
+        let local = {
+            let sessions = lock(&self.shared.sessions);
+            let session = sessions.get(resume.session);
+            if let Some(session) = session {
+                session.claim(lane.id);
+            }
+            session.is_some_and(|session| session.is_local())
+        };
         // spec: CP-RO-04. Whether a global session lives is for an ensemble with a quorum to say.
         if self.shared.mode() == Mode::ReadOnly && !local {
             lane.lock().end = End::Now;
@@ -162,6 +167,7 @@ impl Node {
                 },
             };
             frame(&mut state.out, |out| response.encode(out));
+            session.claim(lane.id);
             state.attached = Some(Attached {
                 session,
                 timeout_ms: hello.timeout_ms,

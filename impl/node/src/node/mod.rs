@@ -18,7 +18,7 @@ mod write;
 
 use crate::conn::guesses::Guesses;
 use crate::conn::lane::Lane;
-use crate::conn::{Ask, Hello, Resume};
+use crate::conn::{Ask, ClientRequest, Hello, Resume};
 use crate::session::id::SessionIds;
 use crate::shared::Shared;
 use crate::stats::Mode;
@@ -35,7 +35,7 @@ use zab::{
     WriteId, Zxid,
 };
 use zk_proto::OpCode;
-use zk_tree::Prep;
+use zk_tree::{Mutant, Prep};
 
 pub use timers::TICK_MS;
 use write::{Own, Submission, Waiter};
@@ -362,6 +362,10 @@ impl Node {
                 self.connect(now, lane, hello, batch);
             }
             Ask::Request(request) => {
+                if self.is_left(&request) {
+                    request.lane.kick();
+                    return Ok(());
+                }
                 let submission = Submission::of_client(request);
                 if submission.op == OpCode::Sync || self.ends_local(&submission) {
                     // It must see every write that its session sent before.
@@ -372,6 +376,16 @@ impl Node {
             }
         }
         Ok(())
+    }
+
+    /// Whether the session has come back over another connection of this server before this request was looked at.
+    // spec: CP-CON-20, CP-SES-20. That closed the old connection, so what it still brings counts as unread. Carried
+    // out, it could come after what the session did at another server in between: coming back made this one the owner.
+    fn is_left(&self, request: &ClientRequest) -> bool {
+        !Mutant::OldConnectionStays.acts()
+            && lock(&self.shared.sessions)
+                .get(request.session)
+                .is_some_and(|session| session.has_left(request.lane.id))
     }
 
     // spec: CP-CON-31

@@ -4,6 +4,7 @@ pub mod id;
 pub mod password;
 pub mod tracker;
 
+use crate::conn::lane::ConnId;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use zk_tree::Mutant;
 
@@ -19,7 +20,12 @@ pub struct Session {
     expires_at_ms: AtomicU64,
     closing: AtomicBool,
     touched: AtomicBool,
+    /// The connection of this server that came for it last.
+    conn: AtomicU64,
 }
+
+/// No connection of this server has come for the session yet.
+const NO_CONN: u64 = u64::MAX;
 
 impl Session {
     #[must_use]
@@ -31,12 +37,25 @@ impl Session {
             expires_at_ms: AtomicU64::new(0),
             closing: AtomicBool::new(false),
             touched: AtomicBool::new(false),
+            conn: AtomicU64::new(NO_CONN),
         }
     }
 
     #[must_use]
     pub fn is_local(&self) -> bool {
         self.local.load(Ordering::Relaxed)
+    }
+
+    /// From now on no other connection of this server speaks for the session.
+    pub fn claim(&self, conn: ConnId) {
+        self.conn.store(conn.0, Ordering::Relaxed);
+    }
+
+    /// Whether another connection has come for the session since this one did.
+    #[must_use]
+    pub fn has_left(&self, conn: ConnId) -> bool {
+        let newest = self.conn.load(Ordering::Relaxed);
+        newest != NO_CONN && newest != conn.0
     }
 
     /// Its createSession was applied.

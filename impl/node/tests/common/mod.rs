@@ -127,11 +127,16 @@ impl Host {
 
     /// Bytes arrive, and everything that follows from them happens.
     pub fn send(&mut self, conn: usize, bytes: &[u8]) {
+        self.send_at_once(&[(conn, bytes)]);
+    }
+
+    /// Bytes arrive over several connections before the driver looks, in this order.
+    pub fn send_at_once(&mut self, all: &[(usize, &[u8])]) {
         let mut asks = Vec::new();
-        self.conns
-            .get_mut(&conn)
-            .unwrap()
-            .receive(self.now, bytes, &mut asks);
+        for (conn, bytes) in all {
+            let conn = self.conns.get_mut(conn).unwrap();
+            conn.receive(self.now, bytes, &mut asks);
+        }
         self.step(asks.into_iter().map(Input::Ask).collect());
     }
 
