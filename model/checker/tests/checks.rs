@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use zab_checker::catalogue::{self, Job};
+use zab_checker::counterexample::Counterexample;
 use zab_checker::results::Record;
 use zab_checker::run::{Extent, Limits, Outcome, Subject, search};
 use zab_checker::runs;
@@ -77,6 +78,30 @@ fn g2_votes_and_a_restart() {
 #[test]
 fn gc_clients() {
     complete("GC", 4_049_997);
+}
+
+struct Refused;
+
+impl Job for Refused {
+    type Output = String;
+
+    fn run<S: Subject>(self, subject: S) -> String {
+        let stored = include_str!("paths/sync_after_own_close.json");
+        let mut stored: Counterexample = serde_json::from_str(stored).unwrap();
+        let refused = stored.replay(&subject).unwrap_err().to_string();
+        // As long as nothing of the session's own is applied, all is well.
+        stored.actions.truncate(9);
+        assert!(stored.replay(&subject).unwrap().violated.is_empty());
+        refused
+    }
+}
+
+// spec: QP-BC-11, CP-ORD-01, K3. A server that applied a session's close first would answer the sync that the session asked
+// before with a later zxid than the close.
+#[test]
+fn a_session_is_answered_before_its_next_write_is_applied() {
+    let refused = catalogue::with(&setup("GC-all"), Refused).unwrap();
+    assert!(refused.starts_with("step 10 is not possible"), "{refused}");
 }
 
 // The rules that leave interleavings out give the same verdict as the search without them.

@@ -11,7 +11,7 @@ use super::linearizable::is_linearizable;
 use super::model::ended;
 use super::mutants::Flaw;
 use super::scripts::{Scripts, initial_tree};
-use super::state::{Action, Client, Server, State, Wait};
+use super::state::{Action, Client, Proposed, Server, State, Wait, Waiting};
 use crate::run::Subject;
 
 /// Bounds and, for a mutant, the flaw and the properties to be judged.
@@ -127,14 +127,8 @@ impl Clients {
 
     fn answers(&self, state: &State, client: u8, server: usize, actions: &mut Vec<Action>) {
         let waiting = &state.clients[usize::from(client)].waiting;
-        let applied = state.history.replicas[server].applied;
         for (place, it) in waiting.iter().enumerate() {
-            let ready = match it.wait {
-                Wait::Turn | Wait::Refused => true,
-                Wait::Applied(at) => {
-                    at.is_some_and(|at| at <= applied) && self.sync_is_through(state, it.call)
-                }
-            };
+            let ready = is_due(state, server, it);
             let reads = matches!(state.history.calls[it.call].request, Request::Read { .. });
             if ready && (place == 0 || (reads && self.flaw == Some(Flaw::HastyRead))) {
                 actions.push(Action::Answer {
@@ -144,12 +138,48 @@ impl Clients {
             }
         }
     }
+}
 
-    fn sync_is_through(&self, state: &State, call: usize) -> bool {
-        !state.pipeline.iter().any(
-            |it| matches!(it, super::state::Proposed::Sync { call: waiting } if *waiting == call),
-        )
+/// Whether a call's own wait is over; its turn may not have come.
+fn is_due(state: &State, server: usize, it: &Waiting) -> bool {
+    let applied = state.history.replicas[server].applied;
+    match it.wait {
+        Wait::Turn | Wait::Refused => true,
+        Wait::Applied(at) => at.is_some_and(|at| at <= applied) && sync_is_through(state, it.call),
     }
+}
+
+fn sync_is_through(state: &State, call: usize) -> bool {
+    !state
+        .pipeline
+        .iter()
+        .any(|it| matches!(it, Proposed::Sync { call: waiting } if *waiting == call))
+}
+
+/// Whether a server has the next write of the order before it, and has still to look at its replica for what the same
+/// session asked before that write.
+///
+/// The answer of a write is fixed by its place in the order, so it may come late, or never.
+// spec: QP-BC-11, CP-ORD-01. What a session asks before its write does not see the write.
+fn owes_a_look(state: &State, server: u8) -> bool {
+    let index = usize::from(server);
+    let next = state.history.replicas[index].applied as usize;
+    let Some(entry) = state.history.log.get(next) else {
+        return false;
+    };
+    let client = &state.clients[usize::from(entry.session)];
+    if client.server != Some(server) {
+        return false;
+    }
+    let call = |it: &Waiting| &state.history.calls[it.call];
+    let writes = |it: &Waiting| Some(call(it).xid) == entry.xid;
+    let Some(own) = client.waiting.iter().position(writes) else {
+        return false;
+    };
+    client.waiting[..own]
+        .iter()
+        .take_while(|it| is_due(state, index, it))
+        .any(|it| !call(it).request.writes())
 }
 
 impl Subject for Clients {
@@ -179,6 +209,7 @@ impl Subject for Clients {
             }));
             if (state.history.replicas[usize::from(server)].applied as usize)
                 < state.history.log.len()
+                && !owes_a_look(state, server)
             {
                 actions.push(Action::Apply { server });
             }
