@@ -112,7 +112,12 @@ enum Command {
         #[arg(long)]
         bounds: Option<Bounds>,
         #[arg(long)]
+        servers: Option<u8>,
+        #[arg(long)]
         json: bool,
+        /// Where to write a counterexample.
+        #[arg(long)]
+        out: Option<PathBuf>,
     },
     /// Replays a stored counterexample and tells it step by step.
     Replay { counterexample: PathBuf },
@@ -206,8 +211,10 @@ pub fn run() -> Verdict {
             seed,
             steps,
             bounds,
+            servers,
             json,
-        } => simulate::simulate(&name, seed, steps, bounds, json),
+            out,
+        } => simulate::simulate(&name, seed, steps, (bounds, servers), json, out.as_deref()),
         Command::Replay { counterexample } => replay::replay(&counterexample),
         Command::Trace {
             files,

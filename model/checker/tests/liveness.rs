@@ -109,6 +109,17 @@ fn walks_of_whole_servers_hold_and_end_well() {
     assert!(missing.is_empty(), "{missing:?}");
 }
 
+// spec: F6. Votes of five, one of whom restarts, are too many to exhaust; some walks leave two leaders, one of them alone.
+#[test]
+fn walks_of_five_voters_hold() {
+    let setup = Setup {
+        servers: 5,
+        ..named("G2")
+    };
+    let reached = catalogue::with(&setup, Walks { seeds: 20 }).unwrap();
+    assert!(reached.contains(&"R14".to_owned()), "{reached:?}");
+}
+
 struct Twice;
 
 impl Job for Twice {

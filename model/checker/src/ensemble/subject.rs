@@ -278,7 +278,11 @@ impl<P: Policy + Send + Sync + 'static> Subject for Ensemble<P> {
             && self.stuck(state).is_empty()
     }
 
+    // What follows an election is one step in G2, which commits nothing.
     fn violations_at_end(&self, state: &State<P>) -> Vec<&'static str> {
+        if self.setup.is_stub() {
+            return Vec::new();
+        }
         self.led_astray(state)
     }
 
