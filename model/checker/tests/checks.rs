@@ -96,7 +96,7 @@ impl Job for Refused {
     }
 }
 
-// spec: QP-BC-11, CP-ORD-01, K3. A server that applied a session's close first would answer the sync that the session asked
+// spec: CP-ORD-01, K3. A server that applied a session's close first would answer the sync that the session asked
 // before with a later zxid than the close.
 #[test]
 fn a_session_is_answered_before_its_next_write_is_applied() {

@@ -160,7 +160,7 @@ fn sync_is_through(state: &State, call: usize) -> bool {
 /// session asked before that write.
 ///
 /// The answer of a write is fixed by its place in the order, so it may come late, or never.
-// spec: QP-BC-11, CP-ORD-01. What a session asks before its write does not see the write.
+// spec: CP-ORD-01. What a session asks before its write does not see the write.
 fn owes_a_look(state: &State, server: u8) -> bool {
     let index = usize::from(server);
     let next = state.history.replicas[index].applied as usize;
