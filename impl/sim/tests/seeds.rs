@@ -53,6 +53,10 @@ fn seeds_that_failed_run_clean() {
             900,
             "a leader's stream of zxid 0 was taken for an empty tree, and digests compared too early",
         ),
+        (
+            1123,
+            "a snapshot of a tree that a stream had brought ahead of its zxid had a digest as if it were that zxid's",
+        ),
     ] {
         let failures = run_seed(seed, false).failures;
         assert!(failures.is_empty(), "{why}: {}", failures.join("\n"));

@@ -37,6 +37,7 @@ pub struct Tree {
     pub(crate) digest: u64,
     pub(crate) history: History,
     pub(crate) last_zxid: i64,
+    exact: bool,
     data_size: usize,
 }
 
@@ -57,6 +58,7 @@ impl Tree {
         let mut tree = Self::bare(settings);
         tree.add_root(Some(b""), OPEN, &StatPersisted::default());
         tree.add_reserved();
+        tree.exact = true;
         tree
     }
 
@@ -73,6 +75,7 @@ impl Tree {
             digest: 0,
             history: History::default(),
             last_zxid: 0,
+            exact: false,
             data_size: 0,
         }
     }
@@ -92,6 +95,19 @@ impl Tree {
     // spec: DF-REC-02, DF-ALG-12
     pub fn set_last_zxid(&mut self, zxid: i64) {
         self.last_zxid = zxid;
+    }
+
+    /// Whether the tree is known to show the txns up to its zxid and none beyond. Of one that was loaded it is not: a
+    /// snapshot that was streamed while its tree went on may be ahead, until as many txns have been applied again.
+    // spec: DF-ALG-11
+    pub fn is_exact(&self) -> bool {
+        self.exact
+    }
+
+    /// Says that the tree shows just what its zxid says: it has the digest that was recorded for that zxid.
+    // spec: DF-REC-21
+    pub fn confirm(&mut self) {
+        self.exact = true;
     }
 
     /// The digest of all znodes.

@@ -97,7 +97,15 @@ impl TreeLoad {
 
     fn finish(self) -> Tree {
         match self.state {
-            State::Loaded(tree) => *tree,
+            State::Loaded(mut tree) => {
+                if self
+                    .compare_from
+                    .is_some_and(|from| from <= tree.last_zxid())
+                {
+                    tree.confirm();
+                }
+                *tree
+            }
             State::Empty | State::Loading(_) => Tree::new(self.settings),
         }
     }

@@ -18,6 +18,8 @@ pub struct SnapshotJob {
     writer: SnapshotWriter,
     /// What the tree was when its last znode was copied.
     end: Option<SnapshotDigest>,
+    /// `end` is the digest of its zxid.
+    exact: bool,
 }
 
 impl std::fmt::Debug for SnapshotJob {
@@ -41,6 +43,7 @@ impl SnapshotJob {
             cursor,
             writer,
             end: None,
+            exact: false,
         })
     }
 
@@ -57,6 +60,7 @@ impl SnapshotJob {
             let out = self.writer.buffer();
             if slice(&mut self.cursor, &tree, out) {
                 Piece::End.write(out);
+                self.exact = tree.is_exact();
                 self.end = Some(SnapshotDigest {
                     zxid: tree.last_zxid(),
                     version: DIGEST_VERSION,
@@ -78,8 +82,10 @@ impl SnapshotJob {
     ///
     /// # Errors
     /// As `begin`.
+    // spec: DF-REC-21. The digest of a tree that may be ahead of its zxid would make each replayed txn look wrong.
     pub fn finish(self, with_digest: bool) -> Result<Written> {
-        self.writer.finish(self.end.filter(|_| with_digest))
+        self.writer
+            .finish(self.end.filter(|_| with_digest && self.exact))
     }
 
     /// Removes what was written so far.

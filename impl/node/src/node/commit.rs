@@ -65,6 +65,9 @@ impl Node {
         self.shared.totals.commits.add(1);
         let mut triggers = Vec::new();
         let outcome = tree.apply(&record.header, &record.txn, &mut triggers);
+        if record.digest.is_some() && record.digest == tree.txn_digest() {
+            tree.confirm();
+        }
         self.compare(zxid, &record, tree);
         self.prep.applied(zxid.0);
         if !Mutant::EventAfterReply.acts() {

@@ -1,0 +1,134 @@
+//! A learner's own snapshots while its tree is ahead of its zxid.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use bytes::Bytes;
+use common::settings;
+use std::sync::Arc;
+use zab::{Proposal, Write, WriteId, Zxid};
+use zk_node::disk::{Command, Incoming, Keeper, Outgoing, Restored, SnapshotJob, restore};
+use zk_node::{Now, Shared};
+use zk_proto::{Acl, CreateKind, CreateTxn, Txn, TxnHeader, TxnRecord};
+use zk_storage::sim::SimDisk;
+use zk_storage::{Compression, Store};
+use zk_tree::Tree;
+
+const NOW: Now = Now {
+    mono_ms: 0,
+    wall_ms: 0,
+};
+
+fn create(zxid: i64, path: &str, parent_cversion: i32) -> TxnRecord {
+    TxnRecord {
+        header: TxnHeader {
+            session_id: 1,
+            cxid: 0,
+            zxid,
+            time: zxid,
+        },
+        txn: Txn::Create(CreateTxn {
+            path: path.into(),
+            data: None,
+            acl: vec![Acl::open()],
+            kind: CreateKind::Create { ephemeral: false },
+            parent_cversion,
+        }),
+        digest: None,
+    }
+}
+
+/// Three txns as a leader logs them, and its tree after them.
+fn leader() -> (Tree, Vec<Proposal<Bytes>>) {
+    let mut tree = Tree::new(zk_tree::Settings::default());
+    let log = [(1, "/a", 1), (2, "/b", 2), (3, "/b/c", 1)].map(|(zxid, path, cversion)| {
+        let mut record = create(zxid, path, cversion);
+        tree.apply(&record.header, &record.txn, &mut Vec::new())
+            .unwrap();
+        record.digest = tree.txn_digest();
+        let mut txn = Vec::new();
+        record.encode(&mut txn);
+        Proposal {
+            zxid: Zxid(zxid),
+            txn: txn.into(),
+        }
+    });
+    (tree, log.to_vec())
+}
+
+fn store() -> Arc<Store> {
+    let config = zk_storage::Config {
+        segment_bytes: 1 << 20,
+        ..zk_storage::Config::new("/data")
+    };
+    Arc::new(Store::open(Arc::new(SimDisk::new()), config).unwrap())
+}
+
+fn start(store: &Arc<Store>) -> Restored {
+    restore(store, &zk_tree::Settings::default(), 0).unwrap()
+}
+
+fn write(keeper: &mut Keeper, id: u64, write: Write<Bytes>) -> Option<Box<Tree>> {
+    let id = WriteId(id);
+    keeper.write([Command::Write { id, write }]).unwrap().tree
+}
+
+fn snapshot(tree: Tree, store: &Store) {
+    let shared = Shared::new(settings(), tree, NOW);
+    let mut job = SnapshotJob::begin(&shared, store, Compression::None).unwrap();
+    while job.step(&shared).unwrap().is_some() {}
+    job.finish(true).unwrap();
+}
+
+// spec: DF-REC-21, DF-ALG-11, DF-DIG-01
+#[test]
+fn a_snapshot_of_a_tree_ahead_of_its_zxid_does_not_make_replay_look_wrong() {
+    let (tree, log) = leader();
+    // The leader names its stream by the first txn and shows all three.
+    let shared = Shared::new(settings(), tree, NOW);
+    let mut bytes = Vec::new();
+    let mut outgoing = Outgoing::begin(&shared);
+    while !outgoing.next(&shared, &mut bytes) {}
+    let store = store();
+    let log_file = start(&store).log;
+    let mut incoming = Incoming::begin(&store, 1, Compression::None).unwrap();
+    incoming.receive(&bytes).unwrap().unwrap();
+    let mut keeper = Keeper::new(Arc::clone(&store), log_file, zk_tree::Settings::default());
+    keeper
+        .write([Command::Received(incoming.finish().unwrap())])
+        .unwrap();
+    let install = Write::Install { snapshot: Zxid(1) };
+    let loaded = *write(&mut keeper, 0, install).unwrap();
+    assert_eq!(loaded.last_zxid(), 1);
+    // Before anything is applied the learner takes a snapshot of its own, over the one that came.
+    snapshot(loaded, &store);
+    for (id, proposal) in (1..).zip(&log[1..]) {
+        write(&mut keeper, id, Write::Append(proposal.clone()));
+    }
+    drop(keeper);
+    let restored = start(&store);
+    assert_eq!(restored.warnings, Vec::<String>::new());
+    assert_eq!(restored.tree.digest(), read_digest(&shared));
+    // Now the trees agree: the next snapshot has its digest, and a wrong txn behind it is told.
+    let Restored { tree, log, .. } = restored;
+    snapshot(tree, &store);
+    let mut keeper = Keeper::new(Arc::clone(&store), log, zk_tree::Settings::default());
+    let mut wrong = create(4, "/d", 3);
+    wrong.digest = Tree::new(zk_tree::Settings::default()).txn_digest();
+    let mut txn = Vec::new();
+    wrong.encode(&mut txn);
+    let txn = txn.into();
+    let zxid = Zxid(4);
+    write(&mut keeper, 3, Write::Append(Proposal { zxid, txn }));
+    drop(keeper);
+    let warnings = start(&store).warnings;
+    assert_eq!(
+        warnings,
+        ["1 replayed txns left another digest than they carry"]
+    );
+}
+
+fn read_digest(shared: &Shared) -> u64 {
+    shared.tree.read().unwrap().digest()
+}
