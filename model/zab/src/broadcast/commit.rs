@@ -122,6 +122,7 @@ impl Leading {
             {
                 break;
             }
+            self.confirm_before(next, context);
             self.committed = next;
             context.deliver(next);
             self.tell_all(context);

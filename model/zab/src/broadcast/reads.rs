@@ -124,4 +124,28 @@ impl Leading {
             context.effects.push(Effect::Confirmed { read: read.id });
         }
     }
+
+    /// Answers the reads that came before a txn was proposed that a quorum now holds: its acks answer something sent after
+    /// they came. So a host hears of a read before it hears of what was asked behind it.
+    // spec: QP-BC-15, CP-ORD-01.
+    pub(crate) fn confirm_before<T: Payload, P: Policy>(
+        &mut self,
+        txn: Zxid,
+        context: &mut Context<'_, T, P>,
+    ) {
+        let reads = &mut self.reads;
+        for list in [&mut reads.confirmed, &mut reads.asked, &mut reads.waiting] {
+            let older = list.partition_point(|read| read.after < txn);
+            for read in list.drain(..older) {
+                context.effects.push(Effect::Confirmed { read: read.id });
+            }
+        }
+        if self.reads.asked.is_empty() {
+            self.reads.answered = ServerSet::EMPTY;
+            for learner in &mut self.learners {
+                learner.probe = None;
+            }
+            self.start_round(context);
+        }
+    }
 }

@@ -366,6 +366,27 @@ fn a_read_waits_for_what_was_proposed_before_it() {
     assert!(delivery < confirmation);
 }
 
+// spec: QP-BC-15, CP-ORD-01. The acks of a later proposal answer something sent after the reads came, and a host that
+// answers in order must hear of the reads first.
+#[test]
+fn a_read_is_confirmed_before_what_was_proposed_after_it_is_delivered() {
+    let mut host = leader();
+    ask(&mut host, 1);
+    ask(&mut host, 2);
+    host.propose();
+    host.sync();
+    ask(&mut host, 3);
+    // The round of read 1 is over, and the next asks for reads 2 and 3.
+    assert_eq!(confirmed(&host.receive(L1, PONG).0), [ReadId(1)]);
+    let done = host.receive(L1, ack(2, 1));
+    assert_eq!(confirmed(&done.0), [ReadId(2)]);
+    let place = |wanted: fn(&Effect<u8>) -> bool| done.0.iter().position(wanted);
+    let read = place(|it| matches!(it, Effect::Confirmed { .. }));
+    let delivery = place(|it| matches!(it, Effect::Deliver { .. }));
+    assert!(read.is_some() && read < delivery);
+    assert_eq!(confirmed(&host.receive(L1, PONG).0), [ReadId(3)]);
+}
+
 // spec: QP-BC-15. A learner that joins during the round can still confirm it.
 #[test]
 fn a_learner_that_joins_is_asked_too() {
