@@ -30,7 +30,7 @@ pub enum Effect<T> {
     /// Committed; in zxid order; once per restart; a learner's not before UPTODATE.
     Deliver { proposal: Proposal<T> },
     /// At the leader: since the question was asked, a quorum has answered, and
-    /// all that was proposed before it has been delivered.
+    /// all that was proposed before it has been delivered, nothing proposed after it.
     Confirmed { read: ReadId },
     /// At the leader: a learner forwards a client's request.
     Request {

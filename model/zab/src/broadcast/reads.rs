@@ -1,6 +1,7 @@
 //! Does this leader still lead? A read is confirmed once, with the leader, a
-//! quorum has answered a ping that was sent after the read came. Reads that
-//! come while a round is under way share the next one.
+//! quorum has answered a ping that was sent after the read came, or has
+//! acknowledged what was proposed after it. Reads that come while a round is
+//! under way share the next one.
 
 use alloc::vec::Vec;
 
