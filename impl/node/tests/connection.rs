@@ -248,6 +248,27 @@ fn refusals_keep_their_place_behind_pending_writes() {
 }
 
 #[test]
+fn a_write_behind_a_sync_is_answered_behind_it() {
+    // spec: CP-ORD-01, CP-OP-04, CP-ORD-20. Also where one write of the disk commits what stands on both sides of it.
+    let mut host = Host::new();
+    let (conn, _) = host.connect();
+    host.disk_holds = true;
+    let mut bytes = encode(1, &create("/a", 0));
+    bytes.extend(encode(2, &Request::Sync { path: "/s".into() }));
+    bytes.extend(encode(3, &get_data("/a", false)));
+    bytes.extend(encode(4, &set_data("/a", b"y")));
+    bytes.extend(encode(5, &get_data("/a", false)));
+    host.send(conn, &bytes);
+    host.release_disk();
+    let replies = replies(&host.output(conn).0);
+    assert_eq!(xids(&replies), [1, 2, 3, 4, 5]);
+    assert_eq!(replies[2].body[..5], [0, 0, 0, 1, b'x']);
+    assert_eq!(replies[4].body[..5], [0, 0, 0, 1, b'y']);
+    let zxids: Vec<_> = replies.iter().map(|reply| reply.zxid).collect();
+    assert!(zxids.is_sorted(), "{zxids:?}");
+}
+
+#[test]
 fn reads_of_others_do_not_wait_for_writes() {
     // spec: CP-ORD-03
     let mut host = Host::new();
