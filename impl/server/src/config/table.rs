@@ -398,7 +398,7 @@ pub static SECTIONS: &[Section] = &[
         file("weight.*", "", Kind::Unused, "weight of a member's vote; 1 when not set"),
         file("dynamicConfigFile", "", text("a path", |d, v| path(v, |p| d.dynamic_file = Some(p))), "file with the member lines"),
         file("standaloneEnabled", "true", flag(|d, v| d.quorum.standalone_enabled = v), "one member alone is a standalone server"),
-        file("reconfigEnabled", "false", flag(|d, v| d.server.settings.reconfig = v), "allow the reconfig operation"),
+        file("reconfigEnabled", "false", flag(|d, v| d.server.settings.reconfig = v), "allow the reconfig operation; it is not built: allowed, it answers Unimplemented instead of ReconfigDisabled").warns(is_true, "reconfiguration is not built: the operation answers Unimplemented"),
         file("quorumListenOnAllIPs", "false", flag(|d, v| d.quorum.listen_on_all_addresses = v), "listen for peers on all addresses"),
         inside("syncEnabled", "whether observers keep a log and snapshots; here they always do"),
         file("observerMasterPort", "", Kind::Unused, "port on which followers feed observers; they feed none yet, observers go to the leader").not_yet(),
