@@ -33,23 +33,24 @@ pub enum Event<T> {
     Forwarded { request: T },
     /// At a learner: is this session known? For the leader.
     Queried { session: T },
-    /// At the leader: an answer to a learner, after all sent before it.
-    Answered { link: LinkId, reply: Reply<T> },
+    /// At the leader: the answer to `Effect::Revalidate`.
+    Answered { link: LinkId, session: T },
     /// At the leader: does it still lead, and is all that is proposed so far
     /// committed? What a sync must know before its answer (spec: QP-BC-15).
-    Asked { read: ReadId },
+    Asked { by: Reader },
     /// This write and every earlier one now survive a crash.
     Persisted { through: WriteId },
     /// An armed timer fired.
     Expired { timer: Timer },
 }
 
-/// The leader's host answers a learner's.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+/// Who wants to know whether the leader still leads.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub enum Reply<T> {
-    /// To `Effect::Revalidate`.
-    Revalidated { session: T },
-    /// To a forwarded sync.
-    Synced,
+pub enum Reader {
+    /// The leader's host: `Effect::Confirmed` answers.
+    Host(ReadId),
+    /// A learner that forwarded a sync. The core itself answers by SYNC: behind the COMMITs of what was
+    /// proposed before the sync came, before the COMMIT of anything proposed later.
+    Learner(LinkId),
 }

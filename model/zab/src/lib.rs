@@ -62,7 +62,7 @@ pub mod trace;
 
 pub use config::{Config, Durable, RestoreError, Timing};
 pub use effect::{Effect, Effects, Misbehaviour, Report, SyncMode, Timer, Write};
-pub use event::{Event, Reply};
+pub use event::{Event, Reader};
 pub use id::{Epoch, LinkId, ReadId, Round, ServerId, Ticks, WriteId, Zxid};
 pub use message::{Message, Notification, Proposal, ServerState, Vote};
 pub use peer::Peer;

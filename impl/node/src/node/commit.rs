@@ -10,7 +10,7 @@ use crate::sync::{lock, read, write};
 use crate::time::Now;
 use crate::watching;
 use std::sync::Arc;
-use zab::{Event, Proposal, Zxid};
+use zab::{Proposal, Zxid};
 use zk_proto::{OpCode, Request, Response, Txn, TxnRecord};
 use zk_tree::{Mutant, Outcome, Tree};
 
@@ -182,12 +182,6 @@ impl Node {
 
     // spec: CP-ORD-22. No txn, no zxid; nobody asks whether the session still stands.
     pub(super) fn synced(&mut self, now: Now, tree: &Tree, submission: Submission) {
-        if let Some(link) = submission.link {
-            return self.answers.push(Event::Answered {
-                link,
-                reply: zab::Reply::Synced,
-            });
-        }
         let Waiter::Request(lane) = &submission.waiter else {
             return;
         };

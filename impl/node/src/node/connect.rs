@@ -260,10 +260,7 @@ impl Node {
             self.owners.insert(session_id, Some(link));
         }
         let session = Validity { session_id, valid }.encode();
-        self.answers.push(Event::Answered {
-            link,
-            reply: zab::Reply::Revalidated { session },
-        });
+        self.answers.push(Event::Answered { link, session });
     }
 
     /// A learner's table of sessions that it has heard from.

@@ -12,7 +12,7 @@ use crate::time::Now;
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use zab::{Event, LinkId, ReadId, Zxid};
+use zab::{Event, LinkId, ReadId, Reader, Zxid};
 use zk_proto::quorum::ForwardedRequest;
 use zk_proto::{CreateMode, ErrorCode, Id, MultiOp, OpCode, Put, Request, TxnHeader, TxnRecord};
 use zk_tree::{Ask, Mutant, Prep};
@@ -331,6 +331,10 @@ impl Node {
         let session = submission.session;
         match self.shared.mode() {
             Mode::Standalone | Mode::Leader => {
+                if let Some(link) = submission.link {
+                    let by = Reader::Learner(link);
+                    return self.handle(now, Event::Asked { by }, out);
+                }
                 self.next_read += 1;
                 self.syncs.insert(self.next_read, submission);
                 if bugs.has(Bug::SyncOfDeposedLeader) && !self.writes_wait(session) {
@@ -341,7 +345,7 @@ impl Node {
                 self.handle(
                     now,
                     Event::Asked {
-                        read: ReadId(self.next_read),
+                        by: Reader::Host(ReadId(self.next_read)),
                     },
                     out,
                 )

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use zab::trace::{Digest, Fingerprint, Line, LinkUp, Post, Start, fingerprint};
-use zab::{Effect, Effects, Event, LinkId, Peer, ReadId, ServerId, Timer, Zxid};
+use zab::{Effect, Effects, Event, LinkId, Peer, ReadId, Reader, ServerId, Timer, Zxid};
 
 use super::problem::{Kind, Place, Problem};
 
@@ -108,7 +108,9 @@ impl Core {
             Event::Expired { timer } if !self.timers.remove(timer) => {
                 refuse(Kind::Timer, "the timer is not armed")
             }
-            Event::Asked { read } if !self.reads.insert(*read) => {
+            Event::Asked {
+                by: Reader::Host(read),
+            } if !self.reads.insert(*read) => {
                 refuse(Kind::Input, "the question's number was used before")
             }
             // spec: zab-model S24. A txn prepared for a leadership that has ended.

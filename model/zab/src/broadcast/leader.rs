@@ -7,7 +7,7 @@ use crate::broadcast::reads::Reads;
 use crate::config::Config;
 use crate::disk::Then;
 use crate::effect::{Effect, Misbehaviour, Report, Timer};
-use crate::event::{Event, Reply};
+use crate::event::Event;
 use crate::id::{Epoch, LinkId, ServerId, Zxid};
 use crate::message::{Message, Proposal};
 use crate::policy::Policy;
@@ -205,8 +205,8 @@ impl Leading {
             Event::Proposed { zxid, txn } => {
                 return self.on_proposed(Proposal { zxid, txn }, context);
             }
-            Event::Answered { link, reply } => self.on_answered(link, reply, context),
-            Event::Asked { read } => self.on_asked(read, context),
+            Event::Answered { link, session } => self.on_answered(link, session, context),
+            Event::Asked { by } => self.on_asked(by, context),
             Event::Expired { timer } => return Ok(self.on_expired(timer, context)),
             Event::Started
             | Event::Notified { .. }
@@ -358,15 +358,11 @@ impl Leading {
     fn on_answered<T: Payload, P: Policy>(
         &self,
         link: LinkId,
-        reply: Reply<T>,
+        session: T,
         context: &mut Context<'_, T, P>,
     ) {
         if self.find(link).is_some() {
-            let message = match reply {
-                Reply::Revalidated { session } => Message::Revalidate { session },
-                Reply::Synced => Message::Sync,
-            };
-            context.effects.send(link, message);
+            context.effects.send(link, Message::Revalidate { session });
         }
     }
 }

@@ -6,9 +6,11 @@
 use alloc::vec::Vec;
 
 use crate::Payload;
-use crate::broadcast::leader::{Leading, Stage, Step};
+use crate::broadcast::leader::{Leading, Learner, Stage, Step};
 use crate::effect::Effect;
-use crate::id::{ReadId, Zxid};
+use crate::event::Reader;
+use crate::id::Zxid;
+use crate::message::Message;
 use crate::policy::Policy;
 use crate::role::Context;
 use crate::set::ServerSet;
@@ -28,23 +30,37 @@ pub(crate) struct Reads {
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 struct Read {
-    id: ReadId,
+    by: Reader,
     /// The last zxid proposed when it came.
     after: Zxid,
+}
+
+impl Read {
+    /// Whoever asked is told, unless its link is gone.
+    fn answer<T: Payload, P: Policy>(self, learners: &[Learner], context: &mut Context<'_, T, P>) {
+        match self.by {
+            Reader::Host(read) => context.effects.push(Effect::Confirmed { read }),
+            Reader::Learner(link) => {
+                if learners.iter().any(|learner| learner.link == link) {
+                    context.effects.send(link, Message::Sync);
+                }
+            }
+        }
+    }
 }
 
 impl Leading {
     // spec: QP-BC-15.
     pub(crate) fn on_asked<T: Payload, P: Policy>(
         &mut self,
-        read: ReadId,
+        by: Reader,
         context: &mut Context<'_, T, P>,
     ) {
         if self.stage != Stage::Established {
             return;
         }
         let read = Read {
-            id: read,
+            by,
             after: self.proposed,
         };
         if !context.policy.confirms_with_a_fresh_round() {
@@ -122,7 +138,7 @@ impl Leading {
             .take_while(|read| read.after <= self.committed.max(self.epoch.start()));
         let ready = ready.count();
         for read in self.reads.confirmed.drain(..ready) {
-            context.effects.push(Effect::Confirmed { read: read.id });
+            read.answer(&self.learners, context);
         }
     }
 
@@ -138,7 +154,7 @@ impl Leading {
         for list in [&mut reads.confirmed, &mut reads.asked, &mut reads.waiting] {
             let older = list.partition_point(|read| read.after < txn);
             for read in list.drain(..older) {
-                context.effects.push(Effect::Confirmed { read: read.id });
+                read.answer(&self.learners, context);
             }
         }
         if self.reads.asked.is_empty() {

@@ -1,5 +1,5 @@
 use zab::{Broken, Config, Effect, Effects, Epoch, Event, LinkId, Message, Misbehaviour, ReadId};
-use zab::{Reply, Report, Timer, Zxid};
+use zab::{Reader, Report, Timer, Zxid};
 
 use crate::host::{Host, L1, L2, L4, ack, commit, directory, id, three, zxid};
 
@@ -272,20 +272,15 @@ fn requests_and_sessions_reach_the_host_and_answers_the_learner() {
     }));
     let reply = Event::Answered {
         link: L1,
-        reply: Reply::Revalidated { session: 9 },
+        session: 9,
     };
     assert_eq!(
         host.feed(reply).sent(L1),
         [Message::Revalidate { session: 9 }]
     );
-    let reply = Event::Answered {
-        link: L1,
-        reply: Reply::Synced,
-    };
-    assert_eq!(host.feed(reply).sent(L1), [Message::Sync]);
     let gone = Event::Answered {
         link: LinkId(77),
-        reply: Reply::Synced,
+        session: 9,
     };
     assert!(host.feed(gone).0.is_empty());
 }
@@ -307,7 +302,13 @@ fn leaders_messages_from_a_learner_end_its_link() {
 }
 
 fn ask(host: &mut Host, read: u64) -> Vec<ReadId> {
-    confirmed(&host.feed(Event::Asked { read: ReadId(read) }).0)
+    confirmed(
+        &host
+            .feed(Event::Asked {
+                by: Reader::Host(ReadId(read)),
+            })
+            .0,
+    )
 }
 
 fn confirmed(effects: &[Effect<u8>]) -> Vec<ReadId> {
@@ -385,6 +386,36 @@ fn a_read_is_confirmed_before_what_was_proposed_after_it_is_delivered() {
     let delivery = place(|it| matches!(it, Effect::Deliver { .. }));
     assert!(read.is_some() && read < delivery);
     assert_eq!(confirmed(&host.receive(L1, PONG).0), [ReadId(3)]);
+}
+
+// spec: QP-BC-15, CP-ORD-01, CP-ORD-20. A learner answers its clients in the order of what comes over the link.
+#[test]
+fn a_learners_sync_is_answered_between_what_was_proposed_before_it_and_after_it() {
+    let mut host = leader();
+    host.propose();
+    let by = Reader::Learner(L1);
+    assert!(
+        !host
+            .feed(Event::Asked { by })
+            .sent(L1)
+            .contains(&Message::Sync)
+    );
+    host.propose();
+    host.sync();
+    // Both are committed by one ack, before any answer to the round's ping.
+    let done = host.receive(L1, ack(2, 2));
+    let wanted = [commit(2, 1), Message::Sync, commit(2, 2)];
+    assert_eq!(done.sent(L1), wanted);
+    // Nobody is answered over a link that is gone.
+    host.feed(Event::Asked { by });
+    host.feed(Event::Disconnected { link: L1 });
+    assert!(!host.receive(L2, PONG).0.iter().any(|effect| matches!(
+        effect,
+        Effect::Send {
+            message: Message::Sync,
+            ..
+        }
+    )));
 }
 
 // spec: QP-BC-15. A learner that joins during the round can still confirm it.

@@ -14,7 +14,7 @@
 //! > show
 //! ```
 
-use zab::{Event, ReadId, ServerId, Timer};
+use zab::{Event, ReadId, Reader, ServerId, Timer};
 
 use super::{Link, World, text};
 
@@ -105,7 +105,7 @@ impl World {
             "read" => self.feed(
                 id(rest[0]),
                 Event::Asked {
-                    read: ReadId(rest[1].parse().expect("a number")),
+                    by: Reader::Host(ReadId(rest[1].parse().expect("a number"))),
                 },
             ),
             "fire" => self.fire(id(rest[0]), timer(rest[1])),
