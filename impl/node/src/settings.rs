@@ -138,6 +138,22 @@ pub struct ContainerTimer {
     pub max_never_used_ms: u64,
 }
 
+impl Settings {
+    /// What of this concerns the tree.
+    #[must_use]
+    pub fn tree(&self) -> zk_tree::Settings {
+        zk_tree::Settings {
+            extended_types: self.extended_types,
+            emulate_353_ttl_nodes: self.emulate_353_ttl_nodes,
+            enforce_quota: self.enforce_quota,
+            skip_acl: self.skip_acl,
+            close_session_txn: self.close_session_txn,
+            digest: self.digest,
+            ..zk_tree::Settings::default()
+        }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {

@@ -24,13 +24,26 @@ fn looking(read_only_mode: bool, local_sessions: bool) -> Host {
     Host::of(three, settings, Arc::new(SimDisk::new()))
 }
 
-/// A handshake that does, or does not, accept a read-only server.
-fn greet(host: &mut Host, session: i64, read_only: bool) -> (Vec<u8>, End) {
+/// A connection whose handshake does, or does not, accept a read-only server.
+fn call(host: &mut Host, session: i64, read_only: bool) -> usize {
     let conn = host.open();
     let mut hello = hello(session, 10_000, &[0; 16], 0);
     *hello.last_mut().unwrap() = u8::from(read_only);
     host.send(conn, &hello);
+    conn
+}
+
+/// The answer to such a handshake.
+fn greet(host: &mut Host, session: i64, read_only: bool) -> (Vec<u8>, End) {
+    let conn = call(host, session, read_only);
     host.output(conn)
+}
+
+/// A connection that is served read-only.
+fn reader(host: &mut Host) -> usize {
+    let conn = call(host, 0, true);
+    assert_eq!(host.output(conn).1, End::Open);
+    conn
 }
 
 fn silent(answer: (Vec<u8>, End)) -> bool {
@@ -76,11 +89,7 @@ fn nobody_is_served_read_only_unless_it_is_configured_and_there_are_others() {
 fn reads_are_answered_and_writes_refused() {
     let mut host = looking(true, true);
     host.advance(2100);
-    let conn = host.open();
-    let mut hello = hello(0, 10_000, &[0; 16], 0);
-    *hello.last_mut().unwrap() = 1;
-    host.send(conn, &hello);
-    assert_eq!(host.output(conn).1, End::Open);
+    let conn = reader(&mut host);
     let refused = host.ask(conn, 1, &create("/a", 0));
     assert_eq!((refused[0].err, refused[0].body.len()), (NOT_READ_ONLY, 0));
     let sync = Request::Sync { path: "/".into() };
@@ -98,11 +107,7 @@ fn reads_are_answered_and_writes_refused() {
 fn the_end_of_the_election_cuts_readers_off() {
     let mut host = looking(true, true);
     host.advance(2100);
-    let conn = host.open();
-    let mut hello = hello(0, 10_000, &[0; 16], 0);
-    *hello.last_mut().unwrap() = 1;
-    host.send(conn, &hello);
-    assert_eq!(host.output(conn).1, End::Open);
+    let conn = reader(&mut host);
     host.hear_leader();
     assert_eq!(host.output(conn).1, End::Now);
     assert!(silent(greet(&mut host, 0, true)));

@@ -83,7 +83,7 @@ impl Server {
             .clone()
             .map(|quorum| Arc::new(Members::new(quorum)));
         let peer_config = peer_config(&config, members.as_deref());
-        let restored = restore(&store, &tree_settings(&config), peer_config.window)?;
+        let restored = restore(&store, &config.settings.tree(), peer_config.window)?;
         for warning in &restored.warnings {
             tracing::warn!("{warning}");
         }
@@ -275,7 +275,7 @@ impl Starting {
         fill: &Arc<FillThread>,
     ) -> LogThread {
         LogThread {
-            keeper: Keeper::new(Arc::clone(&self.store), log, tree_settings(&self.config)),
+            keeper: Keeper::new(Arc::clone(&self.store), log, self.config.settings.tree()),
             queue: Arc::clone(queue),
             driver: Arc::clone(&self.driver),
             shared: Arc::clone(&self.shared),
@@ -370,19 +370,6 @@ fn compression(wished: SnapshotCompression) -> Compression {
         SnapshotCompression::None => Compression::None,
         SnapshotCompression::Gzip => Compression::Gzip,
         SnapshotCompression::Snappy => Compression::Snappy,
-    }
-}
-
-fn tree_settings(config: &ServerConfig) -> zk_tree::Settings {
-    let settings = &config.settings;
-    zk_tree::Settings {
-        extended_types: settings.extended_types,
-        emulate_353_ttl_nodes: settings.emulate_353_ttl_nodes,
-        enforce_quota: settings.enforce_quota,
-        skip_acl: settings.skip_acl,
-        close_session_txn: settings.close_session_txn,
-        digest: settings.digest,
-        ..zk_tree::Settings::default()
     }
 }
 

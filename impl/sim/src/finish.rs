@@ -122,7 +122,7 @@ impl World {
             let slot = &self.slots[server];
             let disk = slot.disk.fork();
             let again = Store::open(Arc::new(disk), slot.identity.storage())
-                .and_then(|store| restore(&store, &slot.identity.tree_settings(), 0));
+                .and_then(|store| restore(&store, &slot.identity.settings.tree(), 0));
             let restored = match again {
                 Ok(restored) => restored,
                 Err(error) => {

@@ -63,20 +63,6 @@ impl Identity {
     }
 
     #[must_use]
-    pub fn tree_settings(&self) -> zk_tree::Settings {
-        let settings = &self.settings;
-        zk_tree::Settings {
-            extended_types: settings.extended_types,
-            emulate_353_ttl_nodes: settings.emulate_353_ttl_nodes,
-            enforce_quota: settings.enforce_quota,
-            skip_acl: settings.skip_acl,
-            close_session_txn: settings.close_session_txn,
-            digest: settings.digest,
-            ..zk_tree::Settings::default()
-        }
-    }
-
-    #[must_use]
     pub fn storage(&self) -> zk_storage::Config {
         zk_storage::Config {
             segment_bytes: 64 << 10,
@@ -162,7 +148,7 @@ impl Process {
         recorder: Recorder,
         scatter: u32,
     ) -> Result<(Self, Vec<String>), BootError> {
-        let settings = identity.tree_settings();
+        let settings = identity.settings.tree();
         let store = Arc::new(Store::open(Arc::new(disk.clone()), identity.storage())?);
         let restored = restore(&store, &settings, identity.config.window)?;
         recorder.restored(identity, &restored);

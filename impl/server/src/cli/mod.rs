@@ -7,9 +7,12 @@ mod repair;
 mod server;
 mod status;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use zk_server::ServerConfig;
+use zk_server::config::{self, Strictness};
 
 use logging::LogFormat;
 
@@ -79,6 +82,17 @@ impl Cli {
             Command::Ensemble(arguments) => ensemble::run(&arguments),
             Command::Status { config } => status::run(&config),
             Command::Repair { config } => repair::run(&config),
+        }
+    }
+}
+
+/// The configuration of a command that is no server; a refusal is printed.
+fn configuration(file: &Path) -> Result<ServerConfig, ExitCode> {
+    match config::from_file(file, &[], Strictness::Warn) {
+        Ok(loaded) => Ok(loaded.config),
+        Err(error) => {
+            eprintln!("{error}");
+            Err(exit::CONFIGURATION.into())
         }
     }
 }

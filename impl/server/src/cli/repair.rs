@@ -3,18 +3,13 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use zk_server::config::{self, Strictness};
-
 use super::exit;
 
 // spec: P-REPAIR
 pub(crate) fn run(file: &Path) -> ExitCode {
-    let config = match config::from_file(file, &[], Strictness::Warn) {
-        Ok(loaded) => loaded.config,
-        Err(error) => {
-            eprintln!("{error}");
-            return exit::CONFIGURATION.into();
-        }
+    let config = match super::configuration(file) {
+        Ok(config) => config,
+        Err(refused) => return refused,
     };
     match zk_server::set_aside(&config) {
         Ok(moved) => {

@@ -5,20 +5,15 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use zk_server::config::{self, Strictness};
-
 use super::ask::{ask, field};
 use super::exit;
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(crate) fn run(file: &Path) -> ExitCode {
-    let config = match config::from_file(file, &[], Strictness::Warn) {
-        Ok(loaded) => loaded.config,
-        Err(error) => {
-            eprintln!("{error}");
-            return exit::CONFIGURATION.into();
-        }
+    let config = match super::configuration(file) {
+        Ok(config) => config,
+        Err(refused) => return refused,
     };
     let Some(address) = config.client_address.map(reachable) else {
         eprintln!("{}: no client port", file.display());
