@@ -386,6 +386,18 @@ impl Client {
         Ok(watcher)
     }
 
+    /// Whether the server knows a watch of this connection on a path.
+    ///
+    /// # Errors
+    /// [`ErrorCode::NoWatcher`](crate::ErrorCode) if it knows none.
+    // spec: CP-OP-31
+    pub async fn check_watches(&self, path: &str, which: WatcherType) -> Result<(), Error> {
+        let path = self.shared.options.chroot.out(path)?;
+        let kind = which.code();
+        let request = Request::CheckWatches(WatchOp { path, kind });
+        self.call(&request, None).await.map(drop)
+    }
+
     /// Removes watches of a path, here and on the server.
     pub async fn remove_watches(&self, path: &str, which: WatcherType) -> Result<(), Error> {
         let full = self.shared.options.chroot.out(path)?;

@@ -261,8 +261,12 @@ async fn every_kind_of_watch() {
         ] {
             assert_eq!(recursive.next().await, Some(expected));
         }
+        let known = client.check_watches("/w", WatcherType::Any).await;
+        known.unwrap();
         client.remove_watches("/w", WatcherType::Any).await.unwrap();
         assert_eq!(persistent.next().await, None);
+        let known = client.check_watches("/w", WatcherType::Any).await;
+        assert_eq!(server_error(known), ErrorCode::NoWatcher);
         let again = client.remove_watches("/w", WatcherType::Any).await;
         assert_eq!(server_error(again), ErrorCode::NoWatcher);
     })
