@@ -3,7 +3,7 @@
 #
 #   conformance/peers/setup.sh [PART...]      parts: apt kazoo 3.9.5 3.9.3; default: apt kazoo 3.9.5
 #
-# apt     Debian's Apache ZooKeeper 3.8.0 (server, zkCli, Java client), the C client, a compiler, Java, Python's venv
+# apt     Debian's Apache ZooKeeper 3.8.0 (server, zkCli, Java client), the C client, a compiler and make, Java, Python's venv
 # kazoo   the Python client in a virtual environment of its own
 # 3.9.x   Apache ZooKeeper's jars of that release, out of the pyspark source package that ships them
 #
@@ -14,7 +14,7 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 peers=${VIVARIUM_PEERS:-$HOME/.cache/vivarium-peers}
 kazoo=kazoo==2.10.0
-packages=(zookeeper libzookeeper-java libzookeeper-mt-dev zookeeper-bin libslf4j-java gcc libc6-dev python3-venv)
+packages=(zookeeper libzookeeper-java libzookeeper-mt-dev zookeeper-bin libslf4j-java gcc make libc6-dev python3-venv)
 
 say() { printf 'peers: %s\n' "$*" >&2; }
 

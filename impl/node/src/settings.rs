@@ -3,6 +3,7 @@
 
 use crate::bug::Bugs;
 use std::collections::BTreeSet;
+pub use zk_tree::auth::Algorithm as DigestAlgorithm;
 
 /// Limits and switches that the node itself obeys.
 #[derive(Clone, Debug)]
@@ -122,13 +123,6 @@ pub struct ConnectionTokens {
     pub local_weight: u32,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DigestAlgorithm {
-    Sha1,
-    Sha256,
-    Sha512,
-}
-
 /// When unused container and TTL nodes go (CP-EPH-20..22).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ContainerTimer {
@@ -139,6 +133,14 @@ pub struct ContainerTimer {
 }
 
 impl Settings {
+    /// The longest string, buffer and record that this server reads, bytes.
+    // spec: CP-JUT-10, QP-GEN-01
+    #[must_use]
+    pub fn record_limit_bytes(&self) -> usize {
+        self.max_frame_bytes
+            .saturating_add(self.max_frame_extra_bytes)
+    }
+
     /// What of this concerns the tree.
     #[must_use]
     pub fn tree(&self) -> zk_tree::Settings {
@@ -149,7 +151,7 @@ impl Settings {
             skip_acl: self.skip_acl,
             close_session_txn: self.close_session_txn,
             digest: self.digest,
-            ..zk_tree::Settings::default()
+            max_txn_bytes: zk_tree::Settings::longest_txn(self.record_limit_bytes()),
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::conn::doors::Doors;
 use crate::conn::lane::{ConnId, End, Lane, LaneState, Queued};
 use crate::conn::tokens::{Tokens, Weight};
 use crate::session::tracker::Tracker;
-use crate::settings::{DigestAlgorithm, Settings};
+use crate::settings::Settings;
 use crate::stats::{Latency, Mode, Sizes};
 use crate::sync::lock;
 use crate::time::Now;
@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
-use zk_tree::auth::{Algorithm, Digest};
+use zk_tree::auth::Digest;
 use zk_tree::watch::Watches;
 use zk_tree::{Schemes, Tree};
 
@@ -341,11 +341,7 @@ impl Shared {
 // spec: CP-AUTH-05, CP-AUTH-06
 fn schemes(settings: &Settings) -> Schemes {
     let digest = settings.digest_auth.then(|| Digest {
-        algorithm: match settings.digest_algorithm {
-            DigestAlgorithm::Sha1 => Algorithm::Sha1,
-            DigestAlgorithm::Sha256 => Algorithm::Sha256,
-            DigestAlgorithm::Sha512 => Algorithm::Sha512,
-        },
+        algorithm: settings.digest_algorithm,
         super_digest: settings
             .super_digest
             .as_ref()

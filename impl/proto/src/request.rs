@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use crate::acl::Acls;
 use crate::error::DecodeError;
 use crate::header::RequestHeader;
-use crate::jute::{DEFAULT_LIMIT, Put, Reader, frame};
+use crate::jute::{Put, Reader, frame};
 use crate::multi::{MultiOp, Ops};
 use crate::op::OpCode;
 use crate::watch::SetWatches;
@@ -231,12 +231,13 @@ impl<'a> Request<'a> {
     /// Reads the body of `op`. Bytes after it are ignored.
     ///
     /// `Ok(None)` is an op that no client may ask: notification, error.
+    /// What the fields may be long is for whoever took the body from its sender ([`Request::decode_with_limit`]).
     // spec: CP-FRM-09, CP-FRM-10, CP-OP-10
     pub fn decode(op: OpCode, body: &'a [u8]) -> Result<Option<Self>, DecodeError> {
-        Self::decode_with_limit(op, body, DEFAULT_LIMIT)
+        Self::decode_with_limit(op, body, body.len())
     }
 
-    /// As [`Request::decode`], for another `jute.maxbuffer` than the default.
+    /// As [`Request::decode`]; a string or buffer longer than `limit` bytes is refused. spec: CP-JUT-10
     pub fn decode_with_limit(
         op: OpCode,
         body: &'a [u8],

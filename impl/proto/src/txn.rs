@@ -136,13 +136,13 @@ pub struct TxnRecord {
 }
 
 impl TxnRecord {
-    /// Reads a payload. Bytes after the digest are ignored.
+    /// Reads a payload, whatever its length. Bytes after the digest are ignored.
     // spec: DF-LOG-06, DF-LOG-07
     pub fn decode(payload: &[u8]) -> Result<Self, DecodeError> {
-        Self::decode_with_limit(payload, crate::jute::DEFAULT_LIMIT)
+        Self::decode_with_limit(payload, payload.len())
     }
 
-    /// As [`TxnRecord::decode`], with another greatest string or buffer length in bytes.
+    /// As [`TxnRecord::decode`]; a string or buffer longer than `limit` bytes is refused.
     pub fn decode_with_limit(payload: &[u8], limit: usize) -> Result<Self, DecodeError> {
         let reader = &mut Reader::with_limit(payload, limit);
         let (header, kind) = TxnHeader::read(reader)?;

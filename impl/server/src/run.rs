@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use zk_node::settings::Settings;
+use zk_storage::Compression;
 
 /// Everything `run` needs. The configuration reader fills it; nothing below reads zoo.cfg.
 #[derive(Clone, Debug)]
@@ -26,10 +27,11 @@ pub struct ServerConfig {
     pub batching: Batching,
     /// A slower sync is logged.
     pub fsync_warning_ms: u32,
-    pub snapshot_compression: SnapshotCompression,
+    /// How new snapshots are written.
+    pub snapshot_compression: Compression,
+    /// After each snapshot all but the newest `purge_retain` go, with the logs that only they need.
+    pub purges: bool,
     pub purge_retain: u32,
-    /// None = never purge.
-    pub purge_interval_hours: Option<u32>,
     /// `snapshot.trust.empty`.
     pub trust_empty: bool,
     /// `db.autocreate`, if written in the configuration.
@@ -50,14 +52,6 @@ pub struct Batching {
     pub max_requests: u32,
 }
 
-/// How new snapshots are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SnapshotCompression {
-    None,
-    Gzip,
-    Snappy,
-}
-
 /// A member's view of its ensemble.
 #[derive(Clone, Debug)]
 pub struct QuorumConfig {
@@ -73,7 +67,6 @@ pub struct QuorumConfig {
     pub weights: Vec<(u64, u64)>,
     /// The wait for better votes at the end of an election.
     pub finalize_wait_ms: u32,
-    pub leader_serves: bool,
     /// zxid of the reconfiguration that made this membership; 0 at first.
     pub version: i64,
     /// One member alone may be a standalone server.

@@ -1,13 +1,13 @@
 //! Starts a server, waits for its end, stops it in order.
 
-use crate::run::{RunError, ServerConfig, SnapshotCompression};
+use crate::run::{RunError, ServerConfig};
 use crate::shell::clients::{Port, listen};
 use crate::shell::clock::Clock;
 use crate::shell::driver::{Ensemble, Hands, drive};
 use crate::shell::fill_thread::FillThread;
 use crate::shell::inbox::Inbox;
 use crate::shell::log_thread::LogThread;
-use crate::shell::quorum::door::Door;
+use crate::shell::quorum::door::{Door, Refusal};
 use crate::shell::quorum::election::Election;
 use crate::shell::quorum::links::Links;
 use crate::shell::quorum::members::{Members, PortKind};
@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use zab::{Peer, ServerId};
@@ -28,7 +28,7 @@ use zk_node::disk::{Command, Keeper, restore, session_ids};
 use zk_node::words::{About, DEFAULT_TRACE_MASK};
 use zk_node::{Input, Node, Shared};
 use zk_storage::disk::RealDisk;
-use zk_storage::{Compression, Log, Store};
+use zk_storage::{Log, Store};
 
 /// A server at work. Dropping it without `stop` leaves its threads running.
 pub struct Server {
@@ -72,10 +72,7 @@ impl Server {
     ///
     /// # Errors
     /// Damage of the data directory, a port in use, a configuration that cannot be.
-    pub fn start(mut config: ServerConfig) -> Result<Self, RunError> {
-        if let Some(quorum) = &config.quorum {
-            config.settings.leader_serves = quorum.leader_serves;
-        }
+    pub fn start(config: ServerConfig) -> Result<Self, RunError> {
         let clock = Clock::start();
         let store = Arc::new(Store::open(Arc::new(RealDisk), storage_config(&config))?);
         let members = config
@@ -228,44 +225,78 @@ impl Starting {
             handle.clone(),
             self.recorder.clone(),
         ));
-        let door = |port| Arc::new(Door::new(port, Arc::clone(&self.shared)));
         let calls = Arc::clone(&election);
-        handle.spawn(
-            door("election").accept(self.listen(members, PortKind::Election)?, move |stream| {
-                Arc::clone(&calls).greeted(stream)
-            }),
-        );
+        self.open(members, PortKind::Election, move |stream| {
+            Arc::clone(&calls).greeted(stream)
+        })?;
         let calls = Arc::clone(&links);
-        handle.spawn(
-            door("quorum").accept(self.listen(members, PortKind::Quorum)?, move |stream| {
-                Arc::clone(&calls).greeted(stream)
-            }),
-        );
+        self.open(members, PortKind::Quorum, move |stream| {
+            Arc::clone(&calls).greeted(stream)
+        })?;
         Ok(Some(Ensemble { election, links }))
     }
 
-    /// Binds a port between servers, again and again when it is taken: after a crash the
-    /// address may be free only a moment later.
-    // spec: QP-CNX-12
-    fn listen(&self, members: &Members, kind: PortKind) -> Result<TcpListener, RunError> {
+    /// Listens at each of this server's addresses; `greet` finds out who calls.
+    fn open<F>(
+        &self,
+        members: &Members,
+        kind: PortKind,
+        greet: impl Fn(TcpStream) -> F + Clone + Send + 'static,
+    ) -> Result<(), RunError>
+    where
+        F: Future<Output = Result<(), Refusal>> + Send + 'static,
+    {
+        let door = Arc::new(Door::new(kind.name(), Arc::clone(&self.shared)));
+        for listener in self.bind(members, kind)? {
+            let _guard = self.runtime.enter();
+            let listener = TcpListener::from_std(listener).map_err(RunError::Runtime)?;
+            self.runtime
+                .spawn(Arc::clone(&door).accept(listener, greet.clone()));
+        }
+        Ok(())
+    }
+
+    /// Binds a port between servers, again and again where it is taken: after a crash the address may be
+    /// free only a moment later. Of several addresses one is enough: the others' network may be down.
+    // spec: QP-CNX-12, QP-CFG-02
+    fn bind(
+        &self,
+        members: &Members,
+        kind: PortKind,
+    ) -> Result<Vec<std::net::TcpListener>, RunError> {
         const PAUSE: Duration = Duration::from_secs(1);
-        let address = self
-            .runtime
-            .block_on(members.own_address(kind))
-            .map_err(RunError::Runtime)?;
+        let addresses = self.runtime.block_on(members.own_addresses(kind));
+        let mut left = addresses.map_err(RunError::Runtime)?;
         let tries = members.config.election_bind_retries;
+        let mut bound = Vec::new();
         let mut tried = 1;
-        let listener = loop {
-            match listen(address, 0) {
-                Ok(listener) => break listener,
-                Err(error) if tries != 0 && tried >= tries => return Err(error),
-                Err(error) => tracing::warn!(%error, tried, "trying again"),
+        loop {
+            let mut failed = None;
+            left.retain(|address| match listen(*address, 0) {
+                Ok(listener) => {
+                    bound.push(listener);
+                    false
+                }
+                Err(error) => {
+                    tracing::warn!(%error, tried, port = kind.name(), "not bound");
+                    failed = Some(error);
+                    true
+                }
+            });
+            match failed {
+                None => return Ok(bound),
+                Some(error) if tries != 0 && tried >= tries => {
+                    return if bound.is_empty() {
+                        Err(error)
+                    } else {
+                        Ok(bound)
+                    };
+                }
+                Some(_) => {}
             }
             tried += 1;
             std::thread::sleep(PAUSE);
-        };
-        let _guard = self.runtime.enter();
-        TcpListener::from_std(listener).map_err(RunError::Runtime)
+        }
     }
 
     fn log_thread(
@@ -292,11 +323,11 @@ impl Starting {
             shared: Arc::clone(&self.shared),
             store: Arc::clone(&self.store),
             signal: Arc::clone(signal),
-            compression: compression(self.config.snapshot_compression),
+            compression: self.config.snapshot_compression,
             retain: self
                 .config
-                .purge_interval_hours
-                .map(|_| self.config.purge_retain as usize),
+                .purges
+                .then_some(self.config.purge_retain as usize),
         }
     }
 
@@ -365,14 +396,6 @@ fn scatter(clock: Clock) -> u32 {
     (clock.now().wall_ms as u32) ^ std::process::id().rotate_left(16)
 }
 
-fn compression(wished: SnapshotCompression) -> Compression {
-    match wished {
-        SnapshotCompression::None => Compression::None,
-        SnapshotCompression::Gzip => Compression::Gzip,
-        SnapshotCompression::Snappy => Compression::Snappy,
-    }
-}
-
 /// Moves a damaged database aside, so that the server comes back without a vote and fetches it from the ensemble.
 /// Returns the new names of what was moved.
 ///
@@ -389,7 +412,7 @@ fn storage_config(config: &ServerConfig) -> zk_storage::Config {
     zk_storage::Config {
         data_log_dir: separate.then(|| config.data_log_dir.clone()),
         segment_bytes: config.log_prealloc_bytes,
-        limit_bytes: config.settings.max_frame_bytes + config.settings.max_frame_extra_bytes,
+        limit_bytes: config.settings.record_limit_bytes(),
         standalone: config.quorum.is_none(),
         create_database: config.autocreate == Some(true),
         trust_empty: config.trust_empty,

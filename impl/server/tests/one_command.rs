@@ -15,6 +15,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 use harness::{PATIENCE, client_file, four_letters, free_ports, python, run, signal, wait};
+use rustix::process::Signal;
 use zk_client::{Acl, Client, CreateMode};
 
 /// The first client's port: quorum ports are ten above clients' ports, election ports a thousand above those.
@@ -77,10 +78,10 @@ impl Run {
     }
 
     /// Stops the command, which must leave no server.
-    fn stop(mut self, name: &str) {
+    fn stop(mut self, by: Signal) {
         let pids = self.servers();
         assert!(!pids.is_empty(), "no servers run");
-        signal(self.child.id(), name);
+        signal(self.child.id(), by);
         let limit = Instant::now() + PATIENCE;
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -136,14 +137,14 @@ async fn it_serves_stops_in_order_and_goes_on_with_its_data() {
     run(python()
         .arg(client_file("kazoo_hello.py"))
         .args([&addresses, "write"]));
-    ensemble.stop("TERM");
+    ensemble.stop(Signal::TERM);
 
     let mut ensemble = Run::start(folder.path(), first_port, &["--observers", "1"]);
     let addresses = ensemble.connect_string();
     run(python()
         .arg(client_file("kazoo_hello.py"))
         .args([&addresses, "read"]));
-    ensemble.stop("INT");
+    ensemble.stop(Signal::INT);
 
     let by_hand = |id: u16| {
         let config = format!("vivarium-ensemble/server-{id}/zoo.cfg");
@@ -162,7 +163,7 @@ async fn it_serves_stops_in_order_and_goes_on_with_its_data() {
     assert_eq!(&value[..], b"kazoo");
     client.close().await.unwrap();
     for server in servers {
-        signal(server.id(), "TERM");
+        signal(server.id(), Signal::TERM);
         assert_eq!(wait(server, PATIENCE).status.code(), Some(0));
     }
 }
@@ -190,7 +191,7 @@ async fn it_plays_with_the_leader_when_asked_to() {
         };
         assert_eq!(mine.unwrap().ephemeral_owner, client.session_id());
         client.close().await.unwrap();
-        ensemble.stop("TERM");
+        ensemble.stop(Signal::TERM);
     }
 }
 

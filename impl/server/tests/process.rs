@@ -50,7 +50,7 @@ fn without_a_configuration_it_is_a_server_in_the_folder() {
         std::thread::sleep(Duration::from_millis(10));
     }
     assert!(folder.path().join("vivarium-data/version-2").is_dir());
-    harness::signal(child.id(), "TERM");
+    harness::signal(child.id(), rustix::process::Signal::TERM);
     let output = wait(child, PATIENCE);
     assert_eq!(output.status.code(), Some(0));
     // How long is for `benches` to judge: other tests run beside this one.
@@ -94,7 +94,7 @@ fn port_and_folder_are_enough() {
         assert!(Instant::now() < limit);
         std::thread::sleep(Duration::from_millis(10));
     }
-    harness::signal(child.id(), "INT");
+    harness::signal(child.id(), rustix::process::Signal::INT);
     assert_eq!(wait(child, PATIENCE).status.code(), Some(0));
 }
 

@@ -32,10 +32,11 @@ struct Lonely {
 impl Lonely {
     fn start() -> Self {
         let (election_port, quorum_port) = (free_port(), free_port());
-        Self::start_on(election_port, quorum_port)
+        Self::start_on(election_port, quorum_port, "")
     }
 
-    fn start_on(election_port: u16, quorum_port: u16) -> Self {
+    /// `further`: more addresses of this server, each after a bar.
+    fn start_on(election_port: u16, quorum_port: u16, further: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let first = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let first_port = first.local_addr().unwrap().port();
@@ -44,9 +45,10 @@ impl Lonely {
         fs::write(folder.path().join("initialize"), "").unwrap();
         let text = format!(
             "tickTime=500\ninitLimit=20\nsyncLimit=20\nclientPortAddress=127.0.0.1\nclientPort={}\n\
-             admin.enableServer=false\ndataDir={}\nserver.1=127.0.0.1:{none}:{first_port}\n\
-             server.2=127.0.0.1:{quorum_port}:{election_port}\nserver.3=127.0.0.1:{nobody}:{no_one}\n",
+             admin.enableServer=false\nmultiAddress.enabled={}\ndataDir={}\nserver.1=127.0.0.1:{none}:{first_port}\n\
+             server.2=127.0.0.1:{quorum_port}:{election_port}{further}\nserver.3=127.0.0.1:{nobody}:{no_one}\n",
             free_port(),
+            !further.is_empty(),
             folder.path().display()
         );
         fs::write(folder.path().join("zoo.cfg"), text).unwrap();
@@ -233,11 +235,26 @@ fn strangers_and_silent_callers_keep_nobody_out() {
 #[test]
 fn a_taken_election_port_is_tried_again() {
     let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let server = Lonely::start_on(taken.local_addr().unwrap().port(), free_port());
-    server.wait_for_log("trying again");
+    let server = Lonely::start_on(taken.local_addr().unwrap().port(), free_port(), "");
+    server.wait_for_log("not bound");
     drop(taken);
     let mut third = server.call_as(3);
     assert_eq!(vote(&mut third).leader, 2);
+}
+
+/// A network that is down keeps no server from starting: 192.0.2.1 is nobody's address.
+// spec: QP-CFG-02
+#[test]
+fn a_server_listens_at_each_of_its_addresses() {
+    let (election_port, quorum_port) = (free_port(), free_port());
+    let further =
+        format!("|127.0.0.2:{quorum_port}:{election_port}|192.0.2.1:{quorum_port}:{election_port}");
+    let server = Lonely::start_on(election_port, quorum_port, &further);
+    let _first = server.connect(election_port);
+    for port in [election_port, quorum_port] {
+        drop(server.connect(port));
+        TcpStream::connect(("127.0.0.2", port)).unwrap();
+    }
 }
 
 /// The next packet that comes over a learner's link.

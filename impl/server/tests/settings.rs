@@ -183,3 +183,45 @@ async fn a_frame_may_be_as_long_as_jute_maxbuffer_says() {
     assert_eq!(too_long, Err(Error::ConnectionLost));
     assert_eq!(zxid(&server), before);
 }
+
+/// What one txn must hold is bounded by what a reader takes: with the key's value, not with the default's.
+// spec: QP-DEF-21
+#[tokio::test]
+async fn a_session_that_can_no_longer_be_closed_gets_no_further_ephemeral() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(Kind::Vivarium, folder.path(), "jute.maxbuffer=2048\n");
+    let client = connect(&server).await;
+    let mut made = 0;
+    let refused = loop {
+        let path = format!("/{made:0200}");
+        let ephemeral = client
+            .create(&path, b"", &[Acl::open()], CreateMode::Ephemeral)
+            .await;
+        match ephemeral {
+            Ok(_) => made += 1,
+            Err(error) => break error,
+        }
+        assert!(
+            made < 40,
+            "the close of {made} ephemerals is longer than a record may be"
+        );
+    };
+    assert_eq!(refused, Error::Server(ErrorCode::QuotaExceeded));
+    assert!(made > 10);
+}
+
+/// All who read such a request, its txn and the reply take the length that the key gives.
+// spec: CP-FRM-05, CP-JUT-10, QP-GEN-01
+#[tokio::test]
+async fn data_may_be_as_long_as_a_larger_jute_maxbuffer_says() {
+    let long = vec![7; 3 << 20];
+    let folder = tempfile::tempdir().unwrap();
+    let lines = "jute.maxbuffer=4194304\n";
+    let server = Server::start(Kind::Vivarium, folder.path(), lines);
+    let client = connect(&server).await;
+    client
+        .create("/a", &long, &[Acl::open()], CreateMode::Persistent)
+        .await
+        .unwrap();
+    assert!(client.get_data("/a").await.unwrap().0 == long);
+}

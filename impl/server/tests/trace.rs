@@ -123,7 +123,7 @@ impl Ensemble {
 
     fn stop(&mut self) {
         for child in self.children.iter_mut().filter_map(Option::take) {
-            harness::signal(child.id(), "TERM");
+            harness::signal(child.id(), rustix::process::Signal::TERM);
             harness::wait(child, PATIENCE);
         }
     }

@@ -26,6 +26,14 @@ pub struct Settings {
     pub max_txn_bytes: usize,
 }
 
+impl Settings {
+    /// `max_txn_bytes` where readers take records of `limit_bytes`: header and digest of the txn count too.
+    #[must_use]
+    pub fn longest_txn(limit_bytes: usize) -> usize {
+        limit_bytes.saturating_sub(64)
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -35,8 +43,8 @@ impl Default for Settings {
             skip_acl: false,
             close_session_txn: true,
             digest: true,
-            // What Java's readers take at their defaults, less header and digest: `jute.maxbuffer` and its extra size.
-            max_txn_bytes: 2 * 0xf_ffff - 64,
+            // What Java's readers take at their defaults: `jute.maxbuffer` and its extra size.
+            max_txn_bytes: Self::longest_txn(2 * 0xf_ffff),
         }
     }
 }

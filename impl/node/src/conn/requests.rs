@@ -317,8 +317,7 @@ impl Conn {
         state: &mut LaneState,
         asks: &mut Vec<Ask>,
     ) -> Step {
-        let limit =
-            self.shared.settings.max_frame_bytes + self.shared.settings.max_frame_extra_bytes;
+        let limit = self.shared.settings.record_limit_bytes();
         // spec: CP-PRE-03, CP-PRE-18, CP-FRM-10. What does not decode is answered here and never proposed.
         let Ok(Some(request)) = Request::decode_with_limit(op, incoming.body, limit) else {
             if Mutant::DamagedBodyCloses.acts() {

@@ -30,7 +30,8 @@ impl ForwardedRequest {
     /// Reads what stands in [`Packet::Request`](super::Packet::Request).
     pub fn decode(bytes: &Bytes) -> Result<Self, DecodeError> {
         let reader = &mut Reader::with_limit(bytes, bytes.len());
-        let data = &mut Reader::new(reader.buffer()?.ok_or(DecodeError::Null("request"))?);
+        let data = reader.buffer()?.ok_or(DecodeError::Null("request"))?;
+        let data = &mut Reader::with_limit(data, data.len());
         let (session_id, cxid, op) = (data.long()?, data.int()?, data.int()?);
         let body = bytes.slice_ref(data.rest());
         Ok(Self {

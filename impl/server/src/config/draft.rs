@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use zk_node::settings::Settings;
 
 use super::table::{self, Kind};
-use crate::run::{Batching, QuorumConfig, ServerConfig, SnapshotCompression};
+use crate::run::{Batching, PeerRole, QuorumConfig, ServerConfig};
+use zk_storage::Compression;
 
 /// `ServerConfig` plus the keys that become part of it only together with others.
 #[derive(Debug, Clone)]
@@ -28,6 +29,8 @@ pub struct Draft {
     pub ensemble_names: BTreeSet<String>,
     pub enforce_auth: bool,
     pub enforce_schemes: BTreeSet<String>,
+    /// `peerType`, when written.
+    pub role: Option<PeerRole>,
     pub dynamic_file: Option<PathBuf>,
     pub multi_address: bool,
     pub reachability_check: bool,
@@ -64,6 +67,7 @@ impl Draft {
             ensemble_names: BTreeSet::new(),
             enforce_auth: false,
             enforce_schemes: BTreeSet::new(),
+            role: None,
             dynamic_file: None,
             multi_address: false,
             reachability_check: false,
@@ -110,9 +114,9 @@ fn blank_server() -> ServerConfig {
             max_requests: 0,
         },
         fsync_warning_ms: 0,
-        snapshot_compression: SnapshotCompression::None,
+        snapshot_compression: Compression::None,
+        purges: false,
         purge_retain: 0,
-        purge_interval_hours: None,
         trust_empty: false,
         autocreate: None,
         trace_dir: None,
@@ -131,7 +135,6 @@ fn blank_quorum() -> QuorumConfig {
         groups: Vec::new(),
         weights: Vec::new(),
         finalize_wait_ms: 0,
-        leader_serves: false,
         version: 0,
         standalone_enabled: false,
         connect_limit_ticks: 0,

@@ -10,7 +10,7 @@ use super::nearest::nearest_key;
 use super::problem::{ConfigError, Origin, Warning};
 use super::properties::{self, Entry};
 use super::table::{self, Effect, Key, Kind};
-use crate::run::ServerConfig;
+use crate::run::{PeerRole, ServerConfig};
 
 /// What to do with a key that nobody knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -251,7 +251,9 @@ impl Reader {
         {
             return Err(ConfigError::Strict(warnings.swap_remove(at)));
         }
+        let written = self.draft.role;
         let config = check::finish(self.draft, self.membership, origin)?;
+        warnings.extend(another_role(&config, written, self.seen.get("peerType")));
         Ok(Loaded { config, warnings })
     }
 
@@ -267,6 +269,23 @@ impl Reader {
             ConfigError::Inconsistent { origin, problem }
         })
     }
+}
+
+/// The member line decides what this server is, whatever `peerType` says.
+// spec: QP-CFG-02, QP-CFG-03
+fn another_role(
+    config: &ServerConfig,
+    written: Option<PeerRole>,
+    origin: Option<&Origin>,
+) -> Option<Warning> {
+    let quorum = config.quorum.as_ref()?;
+    let own = quorum.peers.iter().find(|peer| peer.id == quorum.id)?;
+    (written? != own.role).then(|| Warning {
+        origin: origin.cloned().unwrap_or(Origin::Flag),
+        key: "peerType".to_owned(),
+        text: format!("server.{} says otherwise, and wins", own.id),
+        strict: false,
+    })
 }
 
 fn is_member_key(name: &str) -> bool {

@@ -43,7 +43,7 @@ impl Membership {
     pub(super) fn participants(&self) -> impl Iterator<Item = u64> + '_ {
         self.members
             .values()
-            .filter(|member| member.role == PeerRole::Participant)
+            .filter(|member| member.votes())
             .map(|member| member.id)
     }
 
@@ -139,6 +139,11 @@ impl Membership {
 }
 
 impl PeerConfig {
+    #[must_use]
+    pub fn votes(&self) -> bool {
+        self.role == PeerRole::Participant
+    }
+
     /// Host, quorum port and election port of each address.
     pub fn addresses(&self) -> impl Iterator<Item = (&str, u16, u16)> {
         let first = (self.host.as_str(), self.quorum_port, self.election_port);
@@ -167,7 +172,7 @@ impl fmt::Display for PeerConfig {
 }
 
 /// A host as it stands before a colon: IPv6 in brackets.
-struct Host<'a>(&'a str);
+pub(crate) struct Host<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Host<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -19,4 +19,5 @@ pub mod table;
 mod tests;
 
 pub use load::{Flag, Loaded, Strictness, from_arguments, from_file, without_file};
+pub(crate) use members::Host;
 pub use problem::{ConfigError, Origin, Warning};

@@ -6,8 +6,9 @@
 use std::path::PathBuf;
 
 use super::draft::Draft;
-use crate::run::SnapshotCompression;
+use crate::run::PeerRole;
 use zk_node::settings::{DigestAlgorithm, Secret, Words};
+use zk_storage::Compression;
 
 /// How Apache ZooKeeper takes a key. Here each is taken from the file and from `-D`, with
 /// or without the `zookeeper.` prefix.
@@ -232,6 +233,10 @@ fn is_true(value: &str) -> bool {
     value.eq_ignore_ascii_case("true")
 }
 
+fn is_false(value: &str) -> bool {
+    value.eq_ignore_ascii_case("false")
+}
+
 fn is_set(value: &str) -> bool {
     !value.is_empty()
 }
@@ -300,7 +305,7 @@ pub static SECTIONS: &[Section] = &[
         property("request_throttle_max_requests", "0", int(0, |d, v| d.server.settings.throttle.max_requests = v), "requests in process before others wait; 0: off"),
         inside("request_throttle_stall_time", "ms between two looks at the queue; ours is looked at whenever a request is done"),
         property("request_throttle_drop_stale", "true", loose(|d, v| d.server.settings.throttle.drop_stale = v), "drop requests nobody waits for"),
-        property("request_stale_connection_check", "", Kind::Unused, "stale: its connection is closed").differs("always true: requests that wait for the throttle wait in their connection"),
+        property("request_stale_connection_check", "", Kind::Unused, "stale: its connection is closed").warns(is_false, "always true here: requests that wait for the throttle wait in their connection"),
         property("request_stale_latency_check", "false", loose(|d, v| d.server.settings.throttle.stale_latency_check = v), "stale: older than its session's timeout"),
         inside("request_throttler.shutdownTimeout", "ms that waiting requests have at the end"),
         property("throttled_op_wait_time", "0", int(0, |d, v| d.server.settings.throttle.throttled_op_wait_ms = v), "ms after which a waiting request is answered ThrottledOp; 0: off"),
@@ -332,10 +337,10 @@ pub static SECTIONS: &[Section] = &[
         property("maxBatchSize", "1000", int(1, |d, v| d.server.batching.max_requests = v), "requests synced together"),
         property("snapshot.compression.method", "", text("gz, snappy or nothing", compression), "compression of new snapshots"),
         property("snapshot.trust.empty", "false", loose(|d, v| d.server.trust_empty = v), "start from logs without any snapshot"),
-        property("serializeLastProcessedZxid.enabled", "", Kind::Unused, "write the last zxid into snapshots, as 3.9 does").differs("always false: snapshots end as 3.8 ends them, which every release reads"),
+        property("serializeLastProcessedZxid.enabled", "", Kind::Unused, "write the last zxid into snapshots, as 3.9 does").warns(is_true, "snapshots end as 3.8 ends them, which every release reads"),
         property("db.autocreate", "", loose(|d, v| d.server.autocreate = Some(v)), "an empty data directory is a first start; when not set: alone yes, in an ensemble only with the file `initialize`").differs("Apache's default is true, and a wiped member may then outvote its data"),
         file("autopurge.snapRetainCount", "3", int(0, |d, v| d.server.purge_retain = v.max(3)), "snapshots kept; at least 3"),
-        file("autopurge.purgeInterval", "1", int(0, |d, v| d.server.purge_interval_hours = (v > 0).then_some(v)), "hours between purges; 0: never").differs("the default is 1, not 0: a disk that nobody watches must not fill up"),
+        file("autopurge.purgeInterval", "1", int(0, |d, v| d.server.purges = v > 0), "0: never purge; any other number: purge after each snapshot").differs("Apache's is a number of hours, and 0 when not set: a disk that nobody watches must not fill up"),
     ] },
     Section { title: "Tree", keys: &[
         property("extendedTypesEnabled", "false", loose(|d, v| d.server.settings.extended_types = v), "TTL nodes"),
@@ -392,7 +397,7 @@ pub static SECTIONS: &[Section] = &[
         file("syncLimit", "0", int(0, |d, v| d.quorum.sync_limit_ticks = v), "ticks that a learner may fall silent; required in an ensemble"),
         file("connectToLearnerMasterLimit", "0", int(0, |d, v| d.quorum.connect_limit_ticks = v), "ticks to connect to the leader; 0: initLimit"),
         file("electionAlg", "3", Kind::Int { min: 3, max: 3, set: |_, _| () }, "the election; 3 alone exists"),
-        file("peerType", "participant", text("participant or observer", |_, v| matches!(v, "participant" | "observer")), "role of this server; its member line wins"),
+        file("peerType", "", text("participant or observer", role), "role of this server; its member line wins, with a warning where they differ"),
         file("server.*", "", Kind::Unused, "a member: `host:quorumPort:electionPort[:role][;[host:]clientPort]`"),
         file("group.*", "", Kind::Unused, "members of a group: `id:id:...`"),
         file("weight.*", "", Kind::Unused, "weight of a member's vote; 1 when not set"),
@@ -400,13 +405,13 @@ pub static SECTIONS: &[Section] = &[
         file("standaloneEnabled", "true", flag(|d, v| d.quorum.standalone_enabled = v), "one member alone is a standalone server"),
         file("reconfigEnabled", "false", flag(|d, v| d.server.settings.reconfig = v), "allow the reconfig operation; it is not built: allowed, it answers Unimplemented instead of ReconfigDisabled").warns(is_true, "reconfiguration is not built: the operation answers Unimplemented"),
         file("quorumListenOnAllIPs", "false", flag(|d, v| d.quorum.listen_on_all_addresses = v), "listen for peers on all addresses"),
-        inside("syncEnabled", "whether observers keep a log and snapshots; here they always do"),
+        property("syncEnabled", "", Kind::Unused, "false: observers keep no log").warns(is_false, "observers always keep a log and snapshots here"),
         file("observerMasterPort", "", Kind::Unused, "port on which followers feed observers; they feed none yet, observers go to the leader").not_yet(),
         file("multiAddress.enabled", "false", flag(|d, v| d.multi_address = v), "several addresses for a member"),
         file("multiAddress.reachabilityCheckEnabled", "true", flag(|d, v| d.reachability_check = v), "look for the address that answers"),
         file("multiAddress.reachabilityCheckTimeoutMs", "1000", int(1, |d, v| d.reachability_timeout_ms = v), "ms for that"),
         file("oraclePath", "", Kind::Unused, "file that breaks ties of two servers").refused(is_set, "a file must not stand in for a quorum"),
-        property("leaderServes", "yes", Kind::YesNo { set: |d, v| d.quorum.leader_serves = v }, "no: a leader takes no clients unless it is alone"),
+        property("leaderServes", "yes", Kind::YesNo { set: |d, v| d.server.settings.leader_serves = v }, "no: a leader takes no clients unless it is alone"),
         property("cnxTimeout", "5000", int(1, |d, v| d.quorum.connect_timeout_ms = v), "ms to connect to an election port"),
         property("quorumCnxnTimeoutMs", "-1", off(|d, v| d.quorum.handshake_timeout_ms = v.filter(|n| *n > 0)), "ms for its handshake; -1: the sync limit"),
         property("electionPortBindRetry", "3", int(0, |d, v| d.quorum.election_bind_retries = v), "attempts to bind the election port; 0: without end"),
@@ -414,7 +419,7 @@ pub static SECTIONS: &[Section] = &[
         property("fastleader.maxNotificationInterval", "2000", int(1, |d, v| d.quorum.max_notification_ms = v), "longest such pause, ms").differs("60000 in Apache's: servers that were cut off from each other would wait that long after the cut is healed"),
         property("vivarium.election.finalWaitMs", "200", Kind::Int { min: 10, max: 200, set: |d, v| d.quorum.finalize_wait_ms = v }, "ms that a looking server waits for a better vote; less than 200 is for ensembles of Vivarium alone").differs("not a key of Apache's, whose wait is always 200"),
         property("observer.reconnectDelayMs", "0", int(0, |d, v| d.quorum.observer_reconnect_delay_ms = v), "longest random pause before an observer reconnects, ms"),
-        property("observer.election.DelayMs", "200", int(0, |d, v| d.quorum.observer_election_delay_ms = v), "longest random pause before an observer looks, ms"),
+        property("observer.election.DelayMs", "200", int(0, |d, v| d.quorum.observer_election_delay_ms = v), "longest random pause, beside `observer.reconnectDelayMs`, before an observer connects to a leader, ms"),
         property("leaderConnectDelayDuringRetryMs", "100", int(0, |d, v| d.quorum.leader_connect_retry_ms = v), "ms between attempts to connect to the leader"),
         property("leader.maxConcurrentSnapSyncs", "10", int(0, |d, v| d.quorum.max_concurrent_snaps = v), "snapshots sent at once"),
         property("leader.maxConcurrentDiffSyncs", "100", int(0, |d, v| d.quorum.max_concurrent_diffs = v), "diffs sent at once"),
@@ -458,11 +463,20 @@ const BUILT_PROVIDERS: [&str; 3] = [
     ".IPAuthenticationProvider",
 ];
 
+fn role(draft: &mut Draft, value: &str) -> bool {
+    draft.role = match value {
+        "participant" => Some(PeerRole::Participant),
+        "observer" => Some(PeerRole::Observer),
+        _ => return false,
+    };
+    true
+}
+
 fn compression(draft: &mut Draft, value: &str) -> bool {
     let method = match value {
-        "" => SnapshotCompression::None,
-        "gz" => SnapshotCompression::Gzip,
-        "snappy" => SnapshotCompression::Snappy,
+        "" => Compression::None,
+        "gz" => Compression::Gzip,
+        "snappy" => Compression::Snappy,
         _ => return false,
     };
     draft.server.snapshot_compression = method;

@@ -168,6 +168,28 @@ fn complaints_name_file_line_key_and_what_is_allowed() {
     }
 }
 
+// spec: QP-CFG-03
+#[test]
+fn the_member_line_says_what_a_server_is() {
+    let site = Site::new().id("3");
+    let role = |lines: &str| {
+        let quorum = site.config(lines).quorum.unwrap();
+        quorum.peers.last().unwrap().role
+    };
+    for (written, warning) in [
+        (
+            "peerType=participant\n",
+            "zoo.cfg:2: peerType: server.3 says otherwise, and wins",
+        ),
+        ("peerType=observer\n", ""),
+        ("", ""),
+    ] {
+        let lines = format!("{written}{THREE}");
+        assert_eq!(role(&lines), PeerRole::Observer);
+        assert_eq!(site.says(&lines, Strictness::Warn), warning, "{written}");
+    }
+}
+
 // spec: CP-CFG-05
 #[test]
 fn keys_that_do_not_fit_together_refuse_the_start() {
@@ -328,17 +350,11 @@ fn values_reach_their_place() {
         (config.batching.flush_delay_ms, config.batching.max_poll_ms),
         (9, 3)
     );
-    assert_eq!(
-        (config.purge_retain, config.purge_interval_hours),
-        (3, None)
-    );
+    assert_eq!((config.purge_retain, config.purges), (3, false));
     assert!(settings.skip_acl && settings.extended_types);
     let listed = ["stat", "ruok"].map(str::to_owned).into();
     assert_eq!(settings.four_letter_words, Words::Only(listed));
-    assert_eq!(
-        config.snapshot_compression,
-        crate::run::SnapshotCompression::Gzip
-    );
+    assert_eq!(config.snapshot_compression, zk_storage::Compression::Gzip);
     assert_eq!(config.data_log_dir, config.data_dir);
     assert!(config.quorum.is_none());
     assert_eq!(

@@ -111,8 +111,8 @@ impl Port {
     }
 }
 
-// spec: CP-FRM-14
-fn tune(stream: &TcpStream, keep_alive: bool) -> std::io::Result<()> {
+// spec: CP-FRM-14, QP-CNX-10
+pub(crate) fn tune(stream: &TcpStream, keep_alive: bool) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     if keep_alive {
         SockRef::from(stream).set_tcp_keepalive(&TcpKeepalive::new())?;

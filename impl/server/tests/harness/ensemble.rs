@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::{PATIENCE, four_letters, free_port, signal};
+use rustix::process::Signal;
 use zk_client::{Acl, Client, CreateMode, Error, ErrorCode, Options};
 
 /// Short ticks, but a second and a half of patience: a loaded machine stalls that long only rarely.
@@ -119,11 +120,11 @@ impl Ensemble {
     }
 
     pub(crate) fn freeze(&self, id: usize) {
-        signal(self.pid(id), "STOP");
+        signal(self.pid(id), Signal::STOP);
     }
 
     pub(crate) fn thaw(&self, id: usize) {
-        signal(self.pid(id), "CONT");
+        signal(self.pid(id), Signal::CONT);
     }
 
     pub(crate) fn pid(&self, id: usize) -> u32 {

@@ -18,6 +18,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal};
+
 /// How long anything may take that should happen soon; a loaded machine is slow.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -163,7 +165,7 @@ impl Server {
     /// SIGTERM, and the exit status that follows.
     pub(crate) fn terminate(&mut self) -> Option<i32> {
         let child = self.child.take().unwrap();
-        signal(child.id(), "TERM");
+        signal(child.id(), Signal::TERM);
         wait(child, PATIENCE).status.code()
     }
 }
@@ -218,12 +220,10 @@ pub(crate) fn free_ports(distances: &[u16]) -> u16 {
     }
 }
 
-/// Sends a signal by name.
-pub(crate) fn signal(pid: u32, name: &str) {
-    let status = Command::new("kill")
-        .args([&format!("-{name}"), &pid.to_string()])
-        .status();
-    assert!(status.unwrap().success(), "kill -{name} {pid}");
+/// Sends a signal.
+pub(crate) fn signal(pid: u32, signal: Signal) {
+    let pid = Pid::from_raw(pid.try_into().unwrap()).unwrap();
+    rustix::process::kill_process(pid, signal).unwrap();
 }
 
 /// The launcher of Apache's programs.
@@ -296,7 +296,7 @@ pub(crate) fn wait(child: Child, limit: Duration) -> Output {
     });
     let in_time = finished.recv_timeout(limit).is_ok();
     if !in_time {
-        signal(pid, "KILL");
+        signal(pid, Signal::KILL);
     }
     let output = waiter.join().unwrap().unwrap();
     assert!(

@@ -186,14 +186,16 @@ impl Election {
             while let Some((payload, used)) = next_frame(&buffer).map_err(io::Error::other)? {
                 // spec: QP-FLE-01. A message that makes no sense is skipped; its frame was whole.
                 if let Ok(notification) = Notification::decode(payload) {
-                    let notification = notification.to_core();
-                    self.driver.push(Input::Notified {
+                    let notified = Input::Notified {
                         from: ServerId(peer),
-                        notification,
-                    });
+                        notification: notification.to_core(),
+                    };
+                    self.driver.extend_by([notified], used);
                 }
                 buffer.drain(..used);
             }
+            // spec: P-BOUND, FT-LOAD-15. A peer that notifies without end waits for the driver.
+            self.driver.room().await;
             if input.read_buf(&mut buffer).await? == 0 {
                 return Ok(());
             }

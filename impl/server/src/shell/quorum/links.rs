@@ -97,7 +97,7 @@ impl Links {
         let init_ms = u64::from(settings.tick_time_ms) * u64::from(members.config.init_limit_ticks);
         Self {
             // spec: QP-GEN-01
-            limit_bytes: settings.max_frame_bytes + settings.max_frame_extra_bytes,
+            limit_bytes: settings.record_limit_bytes(),
             first_packet: Duration::from_millis(init_ms.max(1)),
             members,
             driver,

@@ -1,8 +1,9 @@
 //! Who the other servers are and where to find them.
 
-use crate::run::{PeerConfig, PeerRole, QuorumConfig};
-use socket2::{SockRef, TcpKeepalive};
-use std::collections::BTreeMap;
+use crate::config::Host;
+use crate::run::{PeerConfig, QuorumConfig};
+use crate::shell::clients;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -28,6 +29,25 @@ pub(crate) enum PortKind {
     Election,
 }
 
+impl PortKind {
+    /// What the log calls it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Quorum => "quorum",
+            Self::Election => "election",
+        }
+    }
+
+    /// Host and this port of each of the member's addresses.
+    fn addresses(self, peer: &PeerConfig) -> impl Iterator<Item = (&str, u16)> {
+        peer.addresses()
+            .map(move |(host, quorum, election)| match self {
+                Self::Quorum => (host, quorum),
+                Self::Election => (host, election),
+            })
+    }
+}
+
 impl Members {
     pub(crate) fn new(config: QuorumConfig) -> Self {
         let by_id = config
@@ -49,8 +69,7 @@ impl Members {
 
     /// Whether it is a member that votes.
     pub(crate) fn votes(&self, id: i64) -> bool {
-        self.get(id)
-            .is_some_and(|peer| peer.role == PeerRole::Participant)
+        self.get(id).is_some_and(PeerConfig::votes)
     }
 
     /// A connection to a member, whichever of its addresses answers first in order. Names are looked up anew.
@@ -71,7 +90,7 @@ impl Members {
             _ => within,
         };
         let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-        for (host, port) in addresses(peer, kind) {
+        for (host, port) in kind.addresses(peer) {
             match tokio::time::timeout(within, TcpStream::connect((host, port))).await {
                 Ok(Ok(stream)) => {
                     tune(&stream, config.election_keep_alive);
@@ -84,43 +103,47 @@ impl Members {
         Err(last)
     }
 
-    /// The address to listen on.
-    pub(crate) async fn own_address(&self, kind: PortKind) -> io::Result<SocketAddr> {
+    /// The addresses to listen on: each of this server's, or all of the machine's. One that does not
+    /// resolve is an error only if it leaves none.
+    // spec: QP-CFG-02, CP-CFG-20
+    pub(crate) async fn own_addresses(&self, kind: PortKind) -> io::Result<BTreeSet<SocketAddr>> {
         let own = self.get(self.id).ok_or(io::ErrorKind::NotFound)?;
-        let (host, port) = addresses(own, kind).next().ok_or(io::ErrorKind::NotFound)?;
-        if self.config.listen_on_all_addresses {
-            return Ok(SocketAddr::from(([0, 0, 0, 0], port)));
+        let mut found = BTreeSet::new();
+        let mut last = io::Error::from(io::ErrorKind::NotFound);
+        for (host, port) in kind.addresses(own) {
+            if self.config.listen_on_all_addresses {
+                found.insert(SocketAddr::from(([0, 0, 0, 0], port)));
+                continue;
+            }
+            match lookup_host((host, port)).await {
+                Ok(mut addresses) => found.extend(addresses.next()),
+                Err(error) => {
+                    tracing::warn!(%error, host, "this server's own address");
+                    last = error;
+                }
+            }
         }
-        lookup_host((host, port))
-            .await?
-            .next()
-            .ok_or_else(|| io::ErrorKind::NotFound.into())
+        if found.is_empty() {
+            Err(last)
+        } else {
+            Ok(found)
+        }
     }
 
     /// This server's election address, as its greeting names it.
     // spec: QP-CNX-01
     pub(crate) fn greeting(&self) -> String {
         self.get(self.id).map_or_else(String::new, |own| {
-            let host = if own.host.contains(':') {
-                format!("[{}]", own.host)
-            } else {
-                own.host.clone()
-            };
-            format!("{host}:{}", own.election_port)
+            format!("{}:{}", Host(&own.host), own.election_port)
         })
     }
 
     /// What the protocol core is told.
     pub(crate) fn peer_config(&self, tick_time_ms: u32, window: usize) -> zab::Config {
-        let voters = || {
-            self.config
-                .peers
-                .iter()
-                .filter(|peer| peer.role == PeerRole::Participant)
-        };
+        let voters = self.config.peers.iter().filter(|peer| peer.votes());
         let mut config = zab::Config::new(
             ServerId(self.id),
-            voters().map(|peer| ServerId(signed(peer.id))),
+            voters.map(|peer| ServerId(signed(peer.id))),
         );
         if !self.config.groups.is_empty() {
             let weight = |id: u64| {
@@ -150,13 +173,9 @@ impl Members {
             id: own.id,
             init_limit_ticks: self.config.init_limit_ticks,
             sync_limit_ticks: self.config.sync_limit_ticks,
-            election_ports: addresses(own, PortKind::Election)
-                .map(|(_, port)| port)
-                .collect(),
-            quorum_ports: addresses(own, PortKind::Quorum)
-                .map(|(_, port)| port)
-                .collect(),
-            observer: own.role == PeerRole::Observer,
+            election_ports: own.addresses().map(|(_, _, port)| port).collect(),
+            quorum_ports: own.addresses().map(|(_, port, _)| port).collect(),
+            observer: !own.votes(),
         })
     }
 
@@ -182,32 +201,10 @@ impl Members {
     }
 }
 
-fn addresses(peer: &PeerConfig, kind: PortKind) -> impl Iterator<Item = (&str, u16)> {
-    let port = move |quorum, election| match kind {
-        PortKind::Quorum => quorum,
-        PortKind::Election => election,
-    };
-    let first = (
-        peer.host.as_str(),
-        port(peer.quorum_port, peer.election_port),
-    );
-    std::iter::once(first).chain(
-        peer.more
-            .iter()
-            .map(move |(host, quorum, election)| (host.as_str(), port(*quorum, *election))),
-    )
-}
-
 /// Options of a connection between servers. One that fails costs speed or an early notice, no more.
 // spec: QP-CNX-10
 pub(crate) fn tune(stream: &TcpStream, keep_alive: bool) {
-    let tuned = stream.set_nodelay(true).and_then(|()| {
-        if keep_alive {
-            SockRef::from(stream).set_tcp_keepalive(&TcpKeepalive::new())?;
-        }
-        Ok(())
-    });
-    if let Err(error) = tuned {
+    if let Err(error) = clients::tune(stream, keep_alive) {
         tracing::debug!(%error, "socket options");
     }
 }
