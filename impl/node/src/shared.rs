@@ -1,5 +1,5 @@
 //! What connections and the driver share. Lock order: `tree`, then one lane, then
-//! `watches`; `lanes`, `sessions`, `doors`, `tokens` and `throttled` are taken last and alone.
+//! `watches`; every other one is taken last, with none of the others held.
 
 use crate::conn::doors::Doors;
 use crate::conn::lane::{ConnId, End, Lane, LaneState, Queued};

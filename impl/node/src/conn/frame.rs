@@ -49,8 +49,7 @@ pub struct Kept {
 }
 
 impl Kept {
-    /// What was kept and what has just come, as one slice if nothing was kept.
-    /// The caller gives back what it did not use through `keep`.
+    /// What was kept; nothing is kept afterwards. The caller gives back what it did not use through `keep`.
     pub fn take(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.bytes)
     }

@@ -533,7 +533,6 @@ fn server_255_and_ttl_nodes_do_not_go_together() {
     );
 }
 
-// spec: CP-CFG-09
 // spec: QP-FLE-15, P-LIVE. After a partition nobody waits for longer than this to be heard again.
 #[test]
 fn votes_are_sent_again_within_two_seconds() {
@@ -553,6 +552,7 @@ fn votes_are_sent_again_within_two_seconds() {
     );
 }
 
+// spec: CP-CFG-09
 #[test]
 fn without_a_client_port_no_client_is_served() {
     assert_eq!(Site::new().config("").client_address, None);

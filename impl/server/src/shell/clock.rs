@@ -15,21 +15,25 @@ impl Clock {
         }
     }
 
-    // spec: FT-CLK-05. A wall clock before 1970 reads as a negative time, not as a panic.
     pub(crate) fn now(&self) -> Now {
-        let wall_ms = match SystemTime::now().duration_since(UNIX_EPOCH) {
-            Ok(since) => ms(since),
-            Err(before) => -ms(before.duration()),
-        };
         Now {
             mono_ms: u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX),
-            wall_ms,
+            wall_ms: wall_ms(),
         }
     }
 
     /// The moment at which `mono_ms` is reached.
     pub(crate) fn instant(&self, mono_ms: u64) -> Instant {
         self.start + Duration::from_millis(mono_ms)
+    }
+}
+
+/// Milliseconds since 1970.
+// spec: FT-CLK-05. An earlier wall clock reads as a negative time, not as a panic.
+pub(crate) fn wall_ms() -> i64 {
+    match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(since) => ms(since),
+        Err(before) => -ms(before.duration()),
     }
 }
 

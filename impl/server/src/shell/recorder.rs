@@ -2,13 +2,13 @@
 //! that the step asks for is done. So a killed process leaves at most one torn line, at the end, and nothing of it
 //! has happened. Off, it costs nothing.
 
+use super::clock::wall_ms;
 use bytes::Bytes;
 use std::fs::File;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 use zab::trace::{Digest, Line, LinkUp, Post, Start, VERSION, fingerprint};
 use zab::{Broken, Durable, Effect, Event, LinkId, Peer, ServerId};
 use zk_node::trace::Tracer;
@@ -171,8 +171,7 @@ fn starts(dir: &Path, node: ServerId) -> io::Result<u64> {
 }
 
 fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| since.as_millis() as u64)
+    u64::try_from(wall_ms()).unwrap_or(0)
 }
 
 #[cfg(test)]
