@@ -45,6 +45,9 @@ pub struct Settings {
     pub close_session_txn: bool,
     /// Append the tree's digest to each txn.
     pub digest: bool,
+    /// Snapshots end with the last zxid, as 3.9 ends them.
+    // spec: DF-SNAP-02
+    pub snapshot_last_zxid: bool,
     pub enforced_auth_schemes: Option<Vec<String>>,
     /// Names that the `ensemble` scheme lets in; None = no such provider (CP-AUTH-08).
     pub ensemble_auth_names: Option<Vec<String>>,
@@ -186,6 +189,7 @@ impl Default for Settings {
             emulate_353_ttl_nodes: false,
             close_session_txn: true,
             digest: true,
+            snapshot_last_zxid: false,
             enforced_auth_schemes: None,
             ensemble_auth_names: None,
             container: ContainerTimer::default(),

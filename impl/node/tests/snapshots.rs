@@ -78,7 +78,7 @@ fn snapshot(tree: Tree, store: &Store) {
     let shared = Shared::new(settings(), tree, NOW);
     let mut job = SnapshotJob::begin(&shared, store, Compression::None).unwrap();
     while job.step(&shared).unwrap().is_some() {}
-    job.finish(true).unwrap();
+    job.finish(&shared.settings).unwrap();
 }
 
 // spec: DF-REC-21, DF-ALG-11, DF-DIG-01

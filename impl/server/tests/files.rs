@@ -48,6 +48,15 @@ async fn apache_3_8_goes_on_where_ours_was_killed() {
     both_ways(Kind::Vivarium, Kind::Apache("3.8.0"), "").await;
 }
 
+// spec: DF-SNAP-02, DF-SNAP-05
+#[tokio::test]
+async fn snapshots_that_end_with_the_last_zxid_are_read_by_every_release() {
+    let lines = "serializeLastProcessedZxid.enabled=true\n";
+    for reader in ["3.8.0", "3.9.5"] {
+        both_ways(Kind::Vivarium, Kind::Apache(reader), lines).await;
+    }
+}
+
 /// `writer` fills a directory and is killed; `reader` must hold the same tree, the same
 /// digests and the same sessions.
 async fn both_ways(writer: Kind, reader: Kind, lines: &str) {

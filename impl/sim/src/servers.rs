@@ -380,7 +380,7 @@ impl World {
             process.snapshot = Some(job);
             return self.next_snapshot_step(server);
         }
-        let finished = job.finish(process.shared.settings.digest);
+        let finished = job.finish(&process.shared.settings);
         let purged =
             finished.and_then(|_| process.purger.purge(&process.store, RETAIN, None).map(drop));
         let again = std::mem::take(&mut process.snapshot_due);

@@ -213,11 +213,14 @@ impl Store {
             }));
         }
         writer.put(&Piece::End);
-        writer.finish(Some(SnapshotDigest {
-            zxid: 0,
-            version: 2,
-            tree: 0,
-        }))?;
+        writer.finish(Tail {
+            digest: Some(SnapshotDigest {
+                zxid: 0,
+                version: 2,
+                tree: 0,
+            }),
+            last_zxid: None,
+        })?;
         self.end_first_start()
     }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use common::*;
 use zk_storage::disk::Disk;
 use zk_storage::sim::{CallKind, Outcome, SimDisk, Verdict};
+use zk_storage::snapshot::Tail;
 use zk_storage::{Compression, Config, Error, snapshot};
 
 fn ten(disk: &SimDisk) -> Server {
@@ -200,6 +201,37 @@ fn compressed_snapshots_read_back() {
     }
 }
 
+/// Told apart by length: 0, 33, 21 and 54 bytes behind the znodes' seal.
+// spec: DF-SNAP-02, DF-SNAP-03, DF-SNAP-04, DF-SNAP-24
+#[test]
+fn each_kind_of_tail_is_read_as_it_was_written() {
+    let disk = SimDisk::new();
+    let server = start(&disk).unwrap();
+    let digest = zk_proto::snapshot::SnapshotDigest {
+        zxid: 9,
+        version: 2,
+        tree: -7,
+    };
+    let mut lens = Vec::new();
+    for (digest, last_zxid) in [
+        (None, None),
+        (Some(digest), None),
+        (None, Some(11)),
+        (Some(digest), Some(11)),
+    ] {
+        let mut writer = server.store.snapshot(1, Compression::None).unwrap();
+        put_model(&mut writer, &Model::empty()).unwrap();
+        let tail = Tail { digest, last_zxid };
+        let written = writer.finish(tail).unwrap();
+        lens.push(written.raw_bytes);
+        let mut model = Model::empty();
+        let read = snapshot::load(&disk, &written.path, Compression::None, 1 << 20, &mut model);
+        assert_eq!(read.unwrap(), tail);
+    }
+    let tails: Vec<_> = lens.iter().map(|len| len - lens[0]).collect();
+    assert_eq!(tails, [0, 33, 21, 54]);
+}
+
 // spec: DF-ALG-07, DF-BODY-04
 #[test]
 fn snapshots_with_a_right_seal_and_wrong_pieces() {
@@ -221,7 +253,7 @@ fn snapshots_with_a_right_seal_and_wrong_pieces() {
             }));
         }
         writer.put(&Piece::End);
-        let written = writer.finish(None).unwrap();
+        let written = writer.finish(Tail::default()).unwrap();
         let mut model = Model::empty();
         snapshot::load(&disk, &written.path, Compression::None, 1 << 20, &mut model)
             .map(drop)
@@ -253,7 +285,7 @@ fn a_snapshot_writer_takes_whole_pieces_in_order_only() {
     let mut unfinished = begin();
     unfinished.put(&Piece::Sessions(0));
     assert!(matches!(
-        unfinished.finish(None),
+        unfinished.finish(Tail::default()),
         Err(Error::BadSnapshot { .. })
     ));
     let mut broken = begin();

@@ -5,6 +5,7 @@ mod common;
 
 use common::*;
 use zk_storage::sim::{SimDisk, Verdict};
+use zk_storage::snapshot::Tail;
 use zk_storage::{Compression, Error};
 
 /// Records 1 to 15, snapshots at 0, 5 and 10, logs from 1, 6 and b.
@@ -256,7 +257,7 @@ fn a_crash_at_every_step_of_an_installed_snapshot() {
 fn install(server: &mut Server, leader: &Model) -> Result<(), Error> {
     let mut writer = server.store.snapshot(leader.last, Compression::None)?;
     put_model(&mut writer, leader)?;
-    let prepared = writer.prepare(None)?;
+    let prepared = writer.prepare(Tail::default())?;
     server
         .store
         .install(server.log.as_mut().unwrap(), &prepared)?;
@@ -274,7 +275,7 @@ fn a_snapshot_of_what_was_taken_back_gets_no_name() {
     truncate(&mut server, 12).unwrap();
     let recovered = server.store.recover(&mut server.model).unwrap();
     assert!(matches!(
-        writer.finish(None),
+        writer.finish(Tail::default()),
         Err(Error::BadSnapshot { .. })
     ));
     drop(recovered);

@@ -1,11 +1,12 @@
 //! A snapshot of a tree that goes on changing: a slice under the tree's read lock, then
 //! its bytes to the disk without it.
 
+use crate::settings::Settings;
 use crate::shared::Shared;
 use crate::sync::read;
 use std::ops::ControlFlow;
 use zk_proto::snapshot::{Piece, SnapshotDigest, put_acl_entry};
-use zk_storage::snapshot::Written;
+use zk_storage::snapshot::{Tail, Written};
 use zk_storage::{Compression, Result, SnapshotWriter, Store};
 use zk_tree::DIGEST_VERSION;
 use zk_tree::snapshot::Cursor;
@@ -83,9 +84,14 @@ impl SnapshotJob {
     /// # Errors
     /// As `begin`.
     // spec: DF-REC-21. The digest of a tree that may be ahead of its zxid would make each replayed txn look wrong.
-    pub fn finish(self, with_digest: bool) -> Result<Written> {
-        self.writer
-            .finish(self.end.filter(|_| with_digest && self.exact))
+    pub fn finish(self, settings: &Settings) -> Result<Written> {
+        let digest = self.end.filter(|_| settings.digest && self.exact);
+        // spec: DF-SNAP-05. Without the digest that it expects, Apache would take this part for one.
+        let zxid = settings.snapshot_last_zxid && digest.is_some() == settings.digest;
+        self.writer.finish(Tail {
+            digest,
+            last_zxid: self.end.filter(|_| zxid).map(|end| end.zxid),
+        })
     }
 
     /// Removes what was written so far.

@@ -7,7 +7,7 @@ use crate::sync::read;
 use zk_proto::DecodeError;
 use zk_proto::quorum::{put_snap_end, read_snap_end};
 use zk_proto::snapshot::{Decoder, Piece};
-use zk_storage::snapshot::Prepared;
+use zk_storage::snapshot::{Prepared, Tail};
 use zk_storage::{Compression, Error, Result, SnapshotWriter, Store};
 use zk_tree::snapshot::Cursor;
 
@@ -103,7 +103,7 @@ impl Incoming {
     /// # Errors
     /// As `receive`.
     pub fn finish(self) -> Result<Prepared> {
-        self.writer.prepare(None)
+        self.writer.prepare(Tail::default())
     }
 
     /// The link broke: nothing of it is kept.

@@ -337,7 +337,7 @@ pub static SECTIONS: &[Section] = &[
         property("maxBatchSize", "1000", int(1, |d, v| d.server.batching.max_requests = v), "requests synced together"),
         property("snapshot.compression.method", "", text("gz, snappy or nothing", compression), "compression of new snapshots"),
         property("snapshot.trust.empty", "false", loose(|d, v| d.server.trust_empty = v), "start from logs without any snapshot"),
-        property("serializeLastProcessedZxid.enabled", "", Kind::Unused, "write the last zxid into snapshots, as 3.9 does").warns(is_true, "snapshots end as 3.8 ends them, which every release reads"),
+        property("serializeLastProcessedZxid.enabled", "false", loose(|d, v| d.server.settings.snapshot_last_zxid = v), "write the last zxid into snapshots, as 3.9 does").differs("true in Apache's 3.9: without it snapshots end as those of 3.8"),
         property("db.autocreate", "", loose(|d, v| d.server.autocreate = Some(v)), "an empty data directory is a first start; when not set: alone yes, in an ensemble only with the file `initialize`").differs("Apache's default is true, and a wiped member may then outvote its data"),
         file("autopurge.snapRetainCount", "3", int(0, |d, v| d.server.purge_retain = v.max(3)), "snapshots kept; at least 3"),
         file("autopurge.purgeInterval", "1", int(0, |d, v| d.server.purges = v > 0), "0: never purge; any other number: purge after each snapshot").differs("Apache's is a number of hours, and 0 when not set: a disk that nobody watches must not fill up"),

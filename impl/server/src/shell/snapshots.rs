@@ -64,7 +64,7 @@ impl SnapshotThread {
         while self.shared.durable() < job.shows() {
             std::thread::sleep(PAUSE);
         }
-        let written = job.finish(self.shared.settings.digest)?;
+        let written = job.finish(&self.shared.settings)?;
         self.shared.totals.snapshots.add(1);
         tracing::info!(?written, "snapshot");
         Ok(())

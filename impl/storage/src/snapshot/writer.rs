@@ -9,6 +9,7 @@ use zk_proto::log::FileHeader;
 use zk_proto::snapshot::{Decoder, Piece, Seal, SnapshotDigest};
 
 use super::codec::{Cursor, Encoder};
+use super::reader::Tail;
 use crate::disk::Disk;
 use crate::error::{Context, Error, Result, bad_snapshot};
 use crate::history::{History, Span};
@@ -117,10 +118,11 @@ impl SnapshotWriter {
         Ok(len)
     }
 
-    /// Seals the file and puts it in place, durably. `digest` is the tree's after the last znode was taken.
-    // spec: DF-SNAP-02, DF-SNAP-05: parts 1 to 7, which every release since 3.6 reads.
-    pub fn finish(self, digest: Option<SnapshotDigest>) -> Result<Written> {
-        let prepared = self.prepare(digest)?;
+    /// Seals the file and puts it in place, durably. `tail` is the tree's after the last znode was taken. With a
+    /// digest and no zxid every release since 3.6 reads it; with both too, and 3.9 the zxid.
+    // spec: DF-SNAP-02, DF-SNAP-05
+    pub fn finish(self, tail: Tail) -> Result<Written> {
+        let prepared = self.prepare(tail)?;
         // A truncation meanwhile took back what this snapshot may show.
         let Some(_held) = prepared.history.hold() else {
             let what = "history was taken back while the snapshot was written".into();
@@ -130,7 +132,7 @@ impl SnapshotWriter {
     }
 
     /// Seals the file and makes it durable under its temporary name, for [`crate::Store::install`].
-    pub fn prepare(mut self, digest: Option<SnapshotDigest>) -> Result<Prepared> {
+    pub fn prepare(mut self, tail: Tail) -> Result<Prepared> {
         self.flush()?;
         if !self.checked.is_done() {
             return Err(Error::BadSnapshot {
@@ -139,10 +141,14 @@ impl SnapshotWriter {
             });
         }
         self.seal()?;
-        if let Some(digest) = digest {
+        if let Some(digest) = tail.digest {
             let mut part = Vec::with_capacity(SnapshotDigest::LEN);
             digest.write(&mut part);
             self.write(&part)?;
+            self.seal()?;
+        }
+        if let Some(zxid) = tail.last_zxid {
+            self.write(&zxid.to_be_bytes())?;
             self.seal()?;
         }
         let temporary = self.temporary();

@@ -303,11 +303,15 @@ pub fn write_model(
     model: &Model,
 ) -> Result<zk_storage::snapshot::Written, Error> {
     put_model(&mut writer, model)?;
-    writer.finish(Some(SnapshotDigest {
+    let digest = SnapshotDigest {
         zxid: model.last,
         version: 2,
         tree: 7,
-    }))
+    };
+    writer.finish(zk_storage::snapshot::Tail {
+        digest: Some(digest),
+        last_zxid: None,
+    })
 }
 
 pub fn file(name: &str) -> PathBuf {
