@@ -4,6 +4,8 @@
     conformance/bytes/record.py client RELEASE     clients against a standalone server, and that server's files
     conformance/bytes/record.py quorum RELEASE     an ensemble: elections, every way to synchronise, an observer
     conformance/bytes/record.py reconfig RELEASE   an ensemble whose observer is removed while it runs
+    conformance/bytes/record.py members RELEASE    what only clients of an ensemble see: reconfig, a read-only server;
+                                                   a multi of create2; greetings of servers with several addresses
 
 Needs root (it watches the loopback interface), a JDK, and what conformance/peers/setup.sh installs.
 """
@@ -323,9 +325,9 @@ def record_quorum(release):
     shutil.rmtree(work)
 
 
-def record_reconfig(release):
-    work = Path(tempfile.mkdtemp(prefix="record-"))
-    servers = ensemble(release, work, "reconfigEnabled=true\n", ["-Dzookeeper.skipACL=yes"])
+def reconfigurable(release, work, extra="", options=()):
+    """Three voters and an observer that take reconfigurations, not started."""
+    servers = ensemble(release, work, "reconfigEnabled=true\n" + extra, ["-Dzookeeper.skipACL=yes", *options])
     for server in servers.values():
         # With reconfiguration the client's address belongs to the member lines.
         text = server.config.read_text().replace(f"clientPort={server.port}\nclientPortAddress=127.0.0.1\n", "")
@@ -333,6 +335,12 @@ def record_reconfig(release):
             for role in ("participant", "observer"):
                 text = text.replace(f":{BASE + 200 + sid}:{role}", f":{BASE + 200 + sid}:{role};127.0.0.1:{other.port}")
         server.config.write_text(text)
+    return servers
+
+
+def record_reconfig(release):
+    work = Path(tempfile.mkdtemp(prefix="record-"))
+    servers = reconfigurable(release, work)
     tap, client = quorum_tap(), Client(release, work)
     try:
         for server in servers.values():
@@ -351,8 +359,63 @@ def record_reconfig(release):
     shutil.rmtree(work)
 
 
+def record_members(release):
+    work = Path(tempfile.mkdtemp(prefix="record-"))
+    # A read-only server opens local sessions only; without them it answers NotReadOnly to the handshake itself.
+    servers = reconfigurable(release, work, "localSessionsEnabled=true\n", ["-Dreadonlymode.enabled=true"])
+    tap, client = Tap([server.port for server in servers.values()]), Client(release, work)
+    try:
+        for server in servers.values():
+            server.start()
+        for server in servers.values():
+            server.serve()
+        member = f"server.4=127.0.0.1:{BASE + 104}:{BASE + 204}:observer;127.0.0.1:{servers[4].port}"
+        client.do("reconfig", servers[1].address, "4")
+        client.do("rejoin", servers[1].address, member)
+        client.do("create2s", servers[1].address)
+        client.do("close")
+        for sid in (2, 3, 4):
+            servers[sid].kill()
+        until("a read-only server", lambda: ask(servers[1].port, b"isro") == "ro")
+        client.do("readonly", servers[1].address)
+    finally:
+        client.kill()
+        for server in servers.values():
+            server.kill()
+        tap.stop()
+    write_client(tap, HERE / f"members-{release}.txt", f"members {release}")
+    keep_files(servers[1].folder, HERE / f"disk-{release}-members")
+    record_addresses(release, work / "addresses")
+    shutil.rmtree(work)
+
+
+def record_addresses(release, work):
+    """Two servers with two addresses each: they greet each other in another way."""
+    options = ["-Dzookeeper.multiAddress.enabled=true", "-Dzookeeper.multiAddress.reachabilityCheckEnabled=false"]
+    lines = [
+        f"server.{sid}=" + "|".join(f"127.0.0.{host}:{BASE + 100 + sid}:{BASE + 200 + sid}" for host in (1, 2))
+        for sid in (1, 2)
+    ]
+    servers = []
+    for sid in (1, 2):
+        config = "initLimit=10\nsyncLimit=5\n" + "\n".join(lines) + "\n"
+        servers.append(Server(release, work / str(sid), BASE + sid, config, options))
+        (work / str(sid) / "myid").write_text(str(sid))
+    tap = quorum_tap()
+    try:
+        for server in servers:
+            server.start()
+        for server in servers:
+            server.serve()
+    finally:
+        for server in servers:
+            server.kill()
+        tap.stop()
+    write_quorum(tap, HERE / f"addresses-{release}.txt", f"members {release}")
+
+
 if __name__ == "__main__":
-    kinds = {"client": record_client, "quorum": record_quorum, "reconfig": record_reconfig}
+    kinds = {"client": record_client, "quorum": record_quorum, "reconfig": record_reconfig, "members": record_members}
     if len(sys.argv) != 3 or sys.argv[1] not in kinds:
         sys.exit(__doc__)
     kinds[sys.argv[1]](sys.argv[2])

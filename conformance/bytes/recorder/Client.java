@@ -1,5 +1,6 @@
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
+import java.lang.reflect.Field;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -10,6 +11,7 @@ import org.apache.zookeeper.CreateMode;
 import org.apache.zookeeper.KeeperException;
 import org.apache.zookeeper.Op;
 import org.apache.zookeeper.Watcher;
+import org.apache.zookeeper.ZooDefs;
 import org.apache.zookeeper.ZooDefs.Ids;
 import org.apache.zookeeper.ZooDefs.Perms;
 import org.apache.zookeeper.ZooKeeper;
@@ -41,7 +43,10 @@ public class Client {
                 case "move": move(words[1], words[2]); break;
                 case "close": closeAll(); break;
                 case "lost": lost(words[1]); break;
-                case "reconfig": reconfig(words[1], words[2]); break;
+                case "reconfig": reconfig(words[1], null, words[2]); break;
+                case "rejoin": rejoin(words[1], words[2]); break;
+                case "create2s": create2s(connect(words[1])); break;
+                case "readonly": readOnly(words[1]); break;
                 default: throw new IllegalArgumentException(line);
             }
             System.out.println("done");
@@ -231,13 +236,58 @@ public class Client {
         zk.create("/lost", null, Ids.OPEN_ACL_UNSAFE, CreateMode.PERSISTENT, (code, path, context, name) -> {}, null);
     }
 
-    static void reconfig(String server, String leaving) throws Exception {
+    /** A create that a multi encodes as create2: Apache's encoder and decoder know it, no method of its API asks for it. */
+    static Op create2(String path, byte[] data, CreateMode mode) throws Exception {
+        Op op = Op.create(path, data, Ids.OPEN_ACL_UNSAFE, mode);
+        Field type = Op.class.getDeclaredField("type");
+        type.setAccessible(true);
+        type.setInt(op, ZooDefs.OpCode.create2);
+        return op;
+    }
+
+    static void create2s(ZooKeeper zk) throws Exception {
+        zk.multi(Arrays.asList(
+            create2("/two", bytes("2"), CreateMode.PERSISTENT),
+            create2("/two/s-", null, CreateMode.PERSISTENT_SEQUENTIAL),
+            Op.setData("/two", bytes("3"), 0)));
+        refused(KeeperException.Code.NODEEXISTS,
+            () -> zk.multi(Arrays.asList(create2("/two", null, CreateMode.PERSISTENT))));
+    }
+
+    static ZooKeeperAdmin admin(String server) throws Exception {
         CountDownLatch connected = new CountDownLatch(1);
         ZooKeeperAdmin admin = new ZooKeeperAdmin(server, TIMEOUT, event -> {
             if (event.getState() == Watcher.Event.KeeperState.SyncConnected) connected.countDown();
         });
         connected.await();
-        admin.reconfigure(null, leaving, null, -1, new Stat());
+        return admin;
+    }
+
+    static void reconfig(String server, String joining, String leaving) throws Exception {
+        ZooKeeperAdmin admin = admin(server);
+        admin.reconfigure(joining, leaving, null, -1, new Stat());
         admin.close();
+    }
+
+    /** Adds a member, after two changes that are refused: of an older configuration, and to a single voter. */
+    static void rejoin(String server, String member) throws Exception {
+        ZooKeeperAdmin admin = admin(server);
+        refused(KeeperException.Code.BADVERSION, () -> admin.reconfigure(member, null, null, 1, new Stat()));
+        refused(KeeperException.Code.BADARGUMENTS, () -> admin.reconfigure(null, "1,2", null, -1, new Stat()));
+        admin.reconfigure(member, null, null, -1, new Stat());
+        admin.getConfig(false, new Stat());
+        admin.close();
+    }
+
+    /** A session at a server without a majority, and a client that takes no such session. */
+    static void readOnly(String server) throws Exception {
+        CountDownLatch connected = new CountDownLatch(1);
+        ZooKeeper zk = new ZooKeeper(server, TIMEOUT, event -> {
+            if (event.getState() == Watcher.Event.KeeperState.ConnectedReadOnly) connected.countDown();
+        }, true);
+        connected.await();
+        zk.exists("/", false);
+        refused(KeeperException.Code.NOTREADONLY, () -> zk.setData("/two", null, -1));
+        zk.close();
     }
 }

@@ -2,10 +2,12 @@
 //! `conformance/bytes/README.md` says how the files were made.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // helpers outside of #[test] functions
 
+mod kinds;
 mod recordings;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
+use kinds::{Place, ops_at, sent};
 use recordings::{Conversation, conversations, files};
 use zk_proto::connect::{ConnectRequest, ConnectResponse};
 use zk_proto::header::{ReplyHeader, RequestHeader, xid};
@@ -54,6 +56,7 @@ fn client(conversation: &Conversation, seen: &mut Seen) {
             (1, false) => {
                 let answer = ConnectResponse::decode(payload).unwrap();
                 same(payload, |out| answer.encode(out), &answer);
+                seen.note(format!("connected, last byte {:?}", answer.read_only));
                 if answer.session_id == 0 {
                     assert_eq!(answer, ConnectResponse::invalid_session(answer.read_only));
                     seen.note("invalid session");
@@ -122,10 +125,21 @@ fn reply(payload: &[u8], asked: &mut HashMap<i32, VecDeque<OpCode>>, seen: &mut 
     seen.note(format!("{op:?} answered"));
     if let Response::Multi(results) = &response {
         for result in results.iter() {
-            let text = format!("{result:?}");
-            let kind = text.split([' ', '(']).next().unwrap();
-            seen.note(format!("{op:?} result {kind}"));
+            seen.note(format!("{op:?} result {:?}", kind_of(result)));
         }
+    }
+}
+
+fn kind_of(result: &MultiResult<'_>) -> OpCode {
+    match result {
+        MultiResult::Create { .. } => OpCode::Create,
+        MultiResult::Create2 { .. } => OpCode::Create2,
+        MultiResult::Delete => OpCode::Delete,
+        MultiResult::SetData(_) => OpCode::SetData,
+        MultiResult::Check => OpCode::Check,
+        MultiResult::Children(_) => OpCode::GetChildren,
+        MultiResult::Data { .. } => OpCode::GetData,
+        MultiResult::Error(_) => OpCode::Error,
     }
 }
 
@@ -135,62 +149,28 @@ fn reply(payload: &[u8], asked: &mut HashMap<i32, VecDeque<OpCode>>, seen: &mut 
 fn client_records() {
     for release in ["3.8.0", "3.9.5"] {
         let mut seen = Seen::default();
-        let all = conversations(&format!("client-{release}.txt"));
-        all.iter()
-            .for_each(|conversation| client(conversation, &mut seen));
+        for file in ["client", "members"] {
+            let all = conversations(&format!("{file}-{release}.txt"));
+            all.iter()
+                .for_each(|conversation| client(conversation, &mut seen));
+        }
         println!("{release}: {:?}", seen.0);
-        use OpCode::*;
-        let bodies = [
-            Create,
-            Delete,
-            Exists,
-            GetData,
-            SetData,
-            GetAcl,
-            SetAcl,
-            GetChildren,
-            Sync,
-            GetChildren2,
-            Multi,
-            Create2,
-            CreateContainer,
-            CreateTtl,
-            MultiRead,
-            GetEphemerals,
-            GetAllChildrenNumber,
-            AddWatch,
-            WhoAmI,
-            Ping,
-            Auth,
-            CheckWatches,
-            RemoveWatches,
-            SetWatches,
-            SetWatches2,
-            CloseSession,
-            Sasl,
-        ];
-        seen.expect(bodies.map(|op| format!("{op:?}")));
-        seen.expect(bodies.map(|op| format!("{op:?} answered")));
-        seen.expect(
-            [Create, CreateContainer, CreateTtl, Check, SetData, Delete]
-                .map(|op| format!("Multi of {op:?}")),
-        );
-        seen.expect([GetChildren, GetData].map(|op| format!("MultiRead of {op:?}")));
-        seen.expect(
-            ["Create", "Create2", "Check", "SetData", "Delete", "Error"]
-                .map(|kind| format!("Multi result {kind}")),
-        );
-        seen.expect(["Children", "Data", "Error"].map(|kind| format!("MultiRead result {kind}")));
-        use watch::EventKind::*;
-        seen.expect(
-            [
-                NodeCreated,
-                NodeDeleted,
-                NodeDataChanged,
-                NodeChildrenChanged,
-            ]
-            .map(|kind| format!("event {kind:?}")),
-        );
+        use Place::{MultiOp, MultiRead, MultiResult, Reply, Request};
+        for (op, place) in ops_at(&[Request, Reply, MultiOp, MultiResult, MultiRead]) {
+            seen.expect(match place {
+                Reply => vec![format!("{op:?} answered")],
+                MultiOp => vec![format!("Multi of {op:?}")],
+                MultiResult => vec![format!("Multi result {op:?}")],
+                MultiRead => vec![
+                    format!("MultiRead of {op:?}"),
+                    format!("MultiRead result {op:?}"),
+                ],
+                _ => vec![format!("{op:?}")],
+            });
+        }
+        seen.expect(["MultiRead result Error"]);
+        let events = watch::EventKind::ALL.into_iter().filter(|kind| sent(*kind));
+        seen.expect(events.map(|kind| format!("event {kind:?}")));
         use ErrorCode::*;
         seen.expect(
             [
@@ -202,6 +182,7 @@ fn client_records() {
                 NotEmpty,
                 InvalidAcl,
                 AuthFailed,
+                NotReadOnly,
             ]
             .map(|code| format!("error {code:?}")),
         );
@@ -211,7 +192,12 @@ fn client_records() {
             "unknown op 999",
         ]);
         seen.expect(["new session", "resumed session", "invalid session"]);
-        seen.expect(["connect, last byte None", "connect, last byte Some(false)"]);
+        for byte in ["None", "Some(false)", "Some(true)"] {
+            seen.expect([
+                format!("connect, last byte {byte}"),
+                format!("connected, last byte {byte}"),
+            ]);
+        }
     }
 }
 
@@ -277,35 +263,12 @@ fn logs() {
     let logs = files(|name| name.starts_with("log."));
     logs.iter().for_each(|(_, bytes)| log(bytes, &mut seen));
     println!("{:?}", seen.0);
-    use OpCode::*;
-    let types = [
-        CreateSession,
-        CloseSession,
-        Error,
-        Create,
-        Create2,
-        CreateContainer,
-        CreateTtl,
-        Delete,
-        DeleteContainer,
-        SetData,
-        Reconfig,
-        SetAcl,
-        Multi,
-    ];
-    seen.expect(types.map(|op| format!("{op:?}")));
-    seen.expect(
-        [
-            Create,
-            CreateContainer,
-            CreateTtl,
-            Check,
-            SetData,
-            Delete,
-            Error,
-        ]
-        .map(|op| format!("multi of {op:?}")),
-    );
+    for (op, place) in ops_at(&[Place::Txn, Place::TxnPart]) {
+        seen.expect([match place {
+            Place::TxnPart => format!("multi of {op:?}"),
+            _ => format!("{op:?}"),
+        }]);
+    }
     seen.expect(["CloseSession without list", "digest", "no digest"]);
 }
 

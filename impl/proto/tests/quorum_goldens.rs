@@ -2,11 +2,13 @@
 //! `conformance/bytes/README.md` says how the files were made.
 #![allow(clippy::unwrap_used)] // helpers outside of #[test] functions
 
+mod kinds;
 mod recordings;
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use kinds::{Place, STATES, greeting, in_every_ensemble, ops_at, packet_types, state};
 use recordings::{Conversation, conversations};
 use zk_proto::jute::{DEFAULT_LIMIT, Reader};
 use zk_proto::quorum::*;
@@ -134,17 +136,7 @@ fn election(conversation: &Conversation, seen: &mut Seen) {
         conversation.messages[0].1[..len.min(conversation.messages[0].1.len())],
         stream[..len]
     );
-    note(
-        seen,
-        format!(
-            "hello {}",
-            if matches!(hello, Hello::V1 { .. }) {
-                "V1"
-            } else {
-                "other"
-            }
-        ),
-    );
+    note(seen, greeting(&hello));
     notifications(&stream[len..], seen);
     notifications(&conversation.stream(false), seen);
 }
@@ -157,7 +149,7 @@ fn notifications(mut stream: &[u8], seen: &mut Seen) {
         assert_eq!(out, stream[..used], "{vote:?}");
         let config = vote.config.clone().unwrap();
         assert_eq!(Notification::from_core(&vote.to_core(), &config), vote);
-        note(seen, format!("{:?}", vote.state));
+        note(seen, state(vote.state));
         stream = &stream[used..];
     }
 }
@@ -176,9 +168,9 @@ fn seen_in(name: &str) -> Seen {
     seen
 }
 
-fn expect(seen: &Seen, wanted: &[&str]) {
-    for what in wanted {
-        assert!(seen.contains_key(*what), "no {what} among {seen:?}");
+fn expect(seen: &Seen, wanted: &[impl AsRef<str>]) {
+    for what in wanted.iter().map(AsRef::as_ref) {
+        assert!(seen.contains_key(what), "no {what} among {seen:?}");
     }
 }
 
@@ -186,66 +178,61 @@ fn expect(seen: &Seen, wanted: &[&str]) {
 // spec: QP-BC-15, QP-TXN-01
 #[test]
 fn an_ensemble() {
-    let seen = seen_in("quorum-3.8.0.txt");
-    expect(&seen, &["hello V1", "Looking", "Following", "Leading"]);
+    let mut seen = seen_in("quorum-3.8.0.txt");
+    let reconfigured = seen_in("reconfig-3.8.0.txt");
+    for (what, count) in reconfigured {
+        if what.contains("Reconfig") {
+            seen.insert(what, count);
+        }
+    }
+    expect(&seen, &["hello V1"]);
+    expect(&seen, &STATES);
+    let types = packet_types().filter(|packet| in_every_ensemble(*packet));
     expect(
         &seen,
-        &[
-            "FollowerInfo",
-            "ObserverInfo",
-            "LeaderInfo",
-            "AckEpoch",
-            "NewLeader",
-            "UpToDate",
-        ],
+        &types
+            .map(|packet| format!("{packet:?}"))
+            .collect::<Vec<_>>(),
     );
-    expect(&seen, &["Diff", "Trunc", "Snap", "snapshot stream"]);
     expect(
         &seen,
-        &["Proposal", "Ack", "Commit", "Inform", "Request", "Sync"],
+        &["snapshot stream", "empty Ping", "Ping with sessions"],
     );
-    expect(&seen, &["Ping", "empty Ping", "Ping with sessions"]);
     expect(&seen, &["Revalidate question", "Revalidate answer true"]);
-    for op in [
-        "Create",
-        "CreateContainer",
-        "CreateTtl",
-        "Delete",
-        "SetData",
-        "SetAcl",
-        "Multi",
-    ] {
+    expect(&seen, &["Revalidate answer false"]);
+    // A new session has no caller yet.
+    for (op, place) in ops_at(&[Place::Forwarded, Place::Proposal]) {
         expect(
             &seen,
-            &[
-                &format!("Request of {op}, caller true"),
-                &format!("Proposal of {op}"),
-            ],
+            &[match place {
+                Place::Forwarded => {
+                    format!("Request of {op:?}, caller {}", op != OpCode::CreateSession)
+                }
+                _ => format!("Proposal of {op:?}"),
+            }],
         );
     }
-    expect(
-        &seen,
-        &[
-            "Request of CreateSession, caller false",
-            "Request of CloseSession, caller true",
-        ],
-    );
 }
 
 // spec: QP-CFG-08, QP-CFG-11
 #[test]
 fn a_reconfiguration() {
     let seen = seen_in("reconfig-3.8.0.txt");
+    let types = packet_types().filter(|packet| !in_every_ensemble(*packet));
     expect(
         &seen,
-        &[
-            "CommitAndActivate",
-            "InformAndActivate",
-            "Request of Reconfig, caller true",
-        ],
+        &types
+            .map(|packet| format!("{packet:?}"))
+            .collect::<Vec<_>>(),
     );
-    expect(
-        &seen,
-        &["Proposal of Reconfig", "InformAndActivate of Reconfig"],
-    );
+    expect(&seen, &["InformAndActivate of Reconfig"]);
+}
+
+// spec: QP-CNX-01
+#[test]
+fn servers_with_several_addresses() {
+    for release in ["3.8.0", "3.9.5"] {
+        let seen = seen_in(&format!("addresses-{release}.txt"));
+        expect(&seen, &["hello V2"]);
+    }
 }
