@@ -144,6 +144,20 @@ fn every_crate_has_the_shared_lints_and_a_readme() -> Result<()> {
 }
 
 #[test]
+fn the_server_tests_are_listed() -> Result<()> {
+    let folder = top()?.join("impl/server/tests");
+    let list = std::fs::read_to_string(folder.join("README.md"))?;
+    for entry in std::fs::read_dir(folder)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        assert!(
+            !name.ends_with(".rs") || list.contains(&format!("| `{name}` |")),
+            "impl/server/tests/README.md does not list {name}"
+        );
+    }
+    Ok(())
+}
+
+#[test]
 fn no_path_of_a_machine_and_no_unfinished_mark() -> Result<()> {
     // Built from halves so that this file does not find itself.
     let banned = [
