@@ -18,8 +18,6 @@ pub struct View<'a> {
     pub now: Now,
     /// The listener that took the word.
     pub secure: bool,
-    /// Bytes of snapshots and of logs, as the host found them.
-    pub directory_sizes: (u64, u64),
 }
 
 impl View<'_> {
@@ -33,6 +31,10 @@ impl View<'_> {
 }
 
 impl Facts for View<'_> {
+    fn mode(&self) -> Mode {
+        self.shared.mode()
+    }
+
     fn server(&self) -> ServerView {
         let shared = self.shared;
         let totals = &shared.totals;
@@ -49,7 +51,6 @@ impl Facts for View<'_> {
         let ensemble = *lock(&shared.ensemble);
         let local_sessions = lock(&shared.sessions).local_count();
         ServerView {
-            mode: shared.mode(),
             zxid: shared.applied(),
             latency: shared.latency(),
             packets_received: totals.received.get(),
@@ -63,8 +64,9 @@ impl Facts for View<'_> {
             global_sessions: tree_sessions,
             local_sessions,
             uptime_ms: self.now.mono_ms.saturating_sub(shared.started.mono_ms),
+            drop_chance: shared.drop_chance(),
             client_responses: *lock(&shared.responses),
-            proposals: (shared.mode() == Mode::Leader).then_some(ensemble.proposals),
+            proposals: (self.mode() == Mode::Leader).then_some(ensemble.proposals),
             synced_followers: ensemble.synced_followers,
             synced_observers: ensemble.synced_observers,
             learners: ensemble.learners,
@@ -121,10 +123,6 @@ impl Facts for View<'_> {
         tree.digest_history()
             .map(|(zxid, digest)| DigestView { zxid, digest })
             .collect()
-    }
-
-    fn directory_sizes(&self) -> (u64, u64) {
-        self.directory_sizes
     }
 
     // spec: CP-FLW-18

@@ -107,7 +107,6 @@ impl Sizes {
 /// Counters and gauges of the whole server.
 #[derive(Clone, Debug)]
 pub struct ServerView {
-    pub mode: Mode,
     pub zxid: i64,
     pub latency: Latency,
     pub packets_received: u64,
@@ -126,6 +125,8 @@ pub struct ServerView {
     pub local_sessions: usize,
     pub uptime_ms: u64,
     pub client_responses: Sizes,
+    /// At which a connect is dropped although tokens are left, 0 to 1 (CP-THR-06).
+    pub drop_chance: f64,
     /// Sizes of proposals; only a leader has them.
     pub proposals: Option<Sizes>,
     /// Learners in sync with this leader, and how many of them are observers.
@@ -234,6 +235,7 @@ pub struct DigestView {
 /// Everything that four-letter words ask of a server. Each method is called at most
 /// once a word, off the apply path, and only for a word that needs it.
 pub trait Facts {
+    fn mode(&self) -> Mode;
     fn server(&self) -> ServerView;
     /// Connections of the listener that took the word, oldest first.
     fn connections(&self) -> Vec<ConnView>;
@@ -246,8 +248,6 @@ pub trait Facts {
     fn data_watches(&self) -> Vec<(i64, Vec<String>)>;
     /// Oldest first.
     fn digests(&self) -> Vec<DigestView>;
-    /// Bytes under the snapshot directory and under the log directory.
-    fn directory_sizes(&self) -> (u64, u64);
     /// `crst`.
     fn reset_connections(&self);
     /// `srst`.

@@ -5,6 +5,7 @@ use crate::shell::clients::{Port, listen};
 use crate::shell::clock::Clock;
 use crate::shell::driver::{Ensemble, Hands, drive};
 use crate::shell::fill_thread::FillThread;
+use crate::shell::host::Process;
 use crate::shell::inbox::Inbox;
 use crate::shell::log_thread::LogThread;
 use crate::shell::quorum::door::{Door, Refusal};
@@ -350,12 +351,7 @@ impl Starting {
                 member: self.members.as_deref().and_then(Members::about),
                 trace_mask: AtomicI64::new(DEFAULT_TRACE_MASK),
             },
-            membership: self
-                .members
-                .as_ref()
-                .map(|members| members.text.clone())
-                .unwrap_or_default(),
-            directories: (data, logs),
+            process: Process { data, logs },
             keep_alive: config.client_keep_alive,
             words: Default::default(),
         }

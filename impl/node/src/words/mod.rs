@@ -2,7 +2,7 @@
 //! answers, byte for byte as Apache ZooKeeper writes them.
 //!
 //! [`Word::parse`] looks at a connection's first four bytes; [`answer`] makes the text.
-//! Nothing here counts or locks: all values come from [`Facts`] and [`Asked`].
+//! Nothing here counts or locks: all values come from [`Asked`].
 
 mod connections;
 mod server;
@@ -169,10 +169,24 @@ impl Word {
 
     // spec: CP-FLW-06
     const fn needs_a_serving_server(self) -> bool {
-        !matches!(
-            self,
-            Self::Ruok | Self::Envi | Self::Gtmk | Self::Stmk | Self::Isro | Self::TelnetClose
-        )
+        match self {
+            Self::Ruok | Self::Envi | Self::Gtmk | Self::Stmk | Self::Isro | Self::TelnetClose => {
+                false
+            }
+            Self::Srvr
+            | Self::Stat
+            | Self::Cons
+            | Self::Crst
+            | Self::Srst
+            | Self::Mntr
+            | Self::Conf
+            | Self::Dump
+            | Self::Wchs
+            | Self::Wchc
+            | Self::Wchp
+            | Self::Dirs
+            | Self::Hash => true,
+        }
     }
 }
 
@@ -204,17 +218,18 @@ pub struct Member {
     pub election_ports: Vec<u16>,
     pub quorum_ports: Vec<u16>,
     pub observer: bool,
+    /// The configuration text of the ensemble (CP-CFG-40).
+    pub membership: String,
 }
 
-/// What only the host can see, read when a word asks for it.
-#[derive(Clone, Debug, Default)]
-pub struct Host {
+/// What only the host can see. Each call looks anew and may cost system calls, so a word calls only for what it shows.
+pub trait Host {
     /// Keys and values of `envi`, in order.
-    pub environment: Vec<(&'static str, String)>,
-    pub open_files: u64,
-    pub max_open_files: u64,
-    /// The configuration text of an ensemble (CP-CFG-40).
-    pub membership: String,
+    fn environment(&self) -> Vec<(&'static str, String)>;
+    fn open_files(&self) -> u64;
+    fn max_open_files(&self) -> u64;
+    /// Bytes under the snapshot directory and under the log directory.
+    fn directory_sizes(&self) -> (u64, u64);
 }
 
 /// Everything an answer is made of.
@@ -222,7 +237,7 @@ pub struct Asked<'a> {
     pub facts: &'a dyn Facts,
     pub settings: &'a Settings,
     pub about: &'a About,
-    pub host: &'a Host,
+    pub host: &'a dyn Host,
 }
 
 /// The answer to `word`; the connection closes after it. `argument` is what followed the word.
@@ -233,8 +248,7 @@ pub fn answer(word: Word, argument: &[u8], asked: &Asked<'_>) -> String {
         let name = word.name();
         return format!("{name} is not executed because it is not in the whitelist.\n");
     }
-    let mode = asked.facts.server().mode;
-    if mode == Mode::NotServing && word.needs_a_serving_server() {
+    if word.needs_a_serving_server() && asked.facts.mode() == Mode::NotServing {
         let end = if word == Word::Hash { "" } else { "\n" };
         return format!("{NOT_SERVING}{end}");
     }
@@ -265,7 +279,7 @@ pub fn answer(word: Word, argument: &[u8], asked: &Asked<'_>) -> String {
             "Server stats reset.\n".to_owned()
         }
         Word::Isro if Mutant::IsroSaysReadOnly.acts() => isro(Mode::ReadOnly).to_owned(),
-        Word::Isro => isro(mode).to_owned(),
+        Word::Isro => isro(asked.facts.mode()).to_owned(),
         // spec: CP-FLW-25
         Word::Gtmk => asked.about.trace_mask.load(Ordering::Relaxed).to_string(),
         Word::Stmk => set_trace_mask(argument, asked),

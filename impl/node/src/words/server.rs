@@ -10,28 +10,28 @@ use zk_tree::Mutant;
 
 // spec: CP-FLW-11
 pub(super) fn srvr(asked: &Asked<'_>) -> String {
-    let view = asked.facts.server();
-    head(asked, &view) + &totals(&view)
+    let (mode, view) = (asked.facts.mode(), asked.facts.server());
+    head(asked, mode) + &totals(mode, &view)
 }
 
 // spec: CP-FLW-12
 pub(super) fn stat(asked: &Asked<'_>) -> String {
-    let view = asked.facts.server();
-    let mut text = head(asked, &view) + "Clients:\n";
+    let (mode, view) = (asked.facts.mode(), asked.facts.server());
+    let mut text = head(asked, mode) + "Clients:\n";
     text.extend(asked.facts.connections().iter().map(brief));
-    text + "\n" + &totals(&view)
+    text + "\n" + &totals(mode, &view)
 }
 
 // spec: CP-RO-08
-fn head(asked: &Asked<'_>, view: &ServerView) -> String {
-    let read_only = match view.mode {
+fn head(asked: &Asked<'_>, mode: Mode) -> String {
+    let read_only = match mode {
         Mode::ReadOnly => "READ-ONLY mode; serving only read-only clients\n",
         Mode::NotServing | Mode::Standalone | Mode::Leader | Mode::Follower | Mode::Observer => "",
     };
     format!("Zookeeper version: {}\n{read_only}", asked.about.version)
 }
 
-fn totals(view: &ServerView) -> String {
+fn totals(mode: Mode, view: &ServerView) -> String {
     let latency = &view.latency;
     let mut text = format!(
         "Latency min/avg/max: {}/{}/{}\nReceived: {}\nSent: {}\nConnections: {}\nOutstanding: {}\n\
@@ -44,7 +44,7 @@ fn totals(view: &ServerView) -> String {
         view.connections,
         view.outstanding,
         view.zxid,
-        mode_name(view.mode),
+        mode_name(mode),
         view.znodes,
     );
     if Mutant::SrvrWithoutNodeCount.acts() {
@@ -72,7 +72,7 @@ const fn mode_name(mode: Mode) -> &'static str {
 // spec: CP-FLW-15
 pub(super) fn conf(asked: &Asked<'_>) -> String {
     let (about, settings) = (asked.about, asked.settings);
-    let (data_bytes, log_bytes) = asked.facts.directory_sizes();
+    let (data_bytes, log_bytes) = asked.host.directory_sizes();
     let client_port = about.client_port.map_or(-1, i32::from);
     let mut text = format!(
         "clientPort={client_port}\nsecureClientPort=-1\ndataDir={}\ndataDirSize={data_bytes}\n\
@@ -90,8 +90,8 @@ pub(super) fn conf(asked: &Asked<'_>) -> String {
     if let Some(member) = &about.member {
         text.push_str(&member_lines(member));
         // A read-only server knows no membership that anybody should rely on.
-        if asked.facts.server().mode != Mode::ReadOnly {
-            text.push_str(&format!("membership: \n{}", asked.host.membership));
+        if asked.facts.mode() != Mode::ReadOnly {
+            text.push_str(&format!("membership: \n{}", member.membership));
         }
     }
     text
@@ -115,7 +115,7 @@ fn member_lines(member: &Member) -> String {
 // spec: CP-FLW-16
 pub(super) fn envi(asked: &Asked<'_>) -> String {
     let mut text = "Environment:\n".to_owned();
-    for (key, value) in &asked.host.environment {
+    for (key, value) in asked.host.environment() {
         text.push_str(&format!("{key}={value}\n"));
     }
     text
@@ -123,7 +123,7 @@ pub(super) fn envi(asked: &Asked<'_>) -> String {
 
 // spec: CP-FLW-24
 pub(super) fn dirs(asked: &Asked<'_>) -> String {
-    let (data_bytes, log_bytes) = asked.facts.directory_sizes();
+    let (data_bytes, log_bytes) = asked.host.directory_sizes();
     format!("datadir_size: {data_bytes}\nlogdir_size: {log_bytes}\n")
 }
 
@@ -139,17 +139,17 @@ pub(super) fn hash(asked: &Asked<'_>) -> String {
 
 // spec: CP-FLW-14, CP-MET-01
 pub(super) fn mntr(asked: &Asked<'_>) -> String {
-    let view = asked.facts.server();
+    let (mode, view) = (asked.facts.mode(), asked.facts.server());
     let mut metrics = Metrics::default();
     metrics.put("version", &asked.about.version);
-    metrics.put("server_state", mode_name(view.mode));
-    if let Some(state) = peer_state(view.mode) {
+    metrics.put("server_state", mode_name(mode));
+    if let Some(state) = peer_state(mode) {
         metrics.put("peer_state", state);
     }
     gauges(&mut metrics, &view);
-    metrics.put("open_file_descriptor_count", asked.host.open_files);
-    metrics.put("max_file_descriptor_count", asked.host.max_open_files);
-    ensemble(&mut metrics, &view);
+    metrics.put("open_file_descriptor_count", asked.host.open_files());
+    metrics.put("max_file_descriptor_count", asked.host.max_open_files());
+    ensemble(&mut metrics, mode, &view);
     counters(&mut metrics, &view);
     metrics.0
 }
@@ -196,15 +196,15 @@ fn gauges(metrics: &mut Metrics, view: &ServerView) {
     metrics.put("min_client_response_size", view.client_responses.min);
     metrics.put("max_client_response_size", view.client_responses.max);
     metrics.put("auth_failed_count", view.counters.auth_failed_count);
-    metrics.put("connection_drop_probability", Double(0.0));
+    metrics.put("connection_drop_probability", Double(view.drop_chance));
 }
 
-fn ensemble(metrics: &mut Metrics, view: &ServerView) {
-    if view.mode == Mode::Standalone {
+fn ensemble(metrics: &mut Metrics, mode: Mode, view: &ServerView) {
+    if mode == Mode::Standalone {
         return;
     }
     metrics.put("quorum_size", view.quorum_size);
-    if matches!(view.mode, Mode::Leader | Mode::Follower) {
+    if matches!(mode, Mode::Leader | Mode::Follower) {
         metrics.put("synced_observers", view.synced_observers);
     }
     metrics.put("peers_refused", view.counters.peers_refused);

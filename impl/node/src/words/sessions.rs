@@ -11,7 +11,7 @@ use zk_tree::Mutant;
 // spec: CP-FLW-17
 pub(super) fn dump(asked: &Asked<'_>) -> String {
     let mut text = "SessionTracker dump:\n".to_owned();
-    match asked.facts.server().mode {
+    match asked.facts.mode() {
         Mode::Follower | Mode::Observer => text.push_str(&known_sessions(asked)),
         Mode::NotServing | Mode::Standalone | Mode::Leader | Mode::ReadOnly => {
             text.push_str(&session_sets(asked));

@@ -1,4 +1,4 @@
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 
 use expect_test::expect;
@@ -15,6 +15,44 @@ use crate::time::Now;
 struct Sample {
     mode: Mode,
     resets: Cell<(u32, u32)>,
+    /// What was looked at, in order.
+    asked: RefCell<Vec<&'static str>>,
+}
+
+impl Sample {
+    fn new(mode: Mode) -> Self {
+        Self {
+            mode,
+            resets: Cell::default(),
+            asked: RefCell::default(),
+        }
+    }
+
+    fn note(&self, what: &'static str) {
+        self.asked.borrow_mut().push(what);
+    }
+}
+
+impl Host for Sample {
+    fn environment(&self) -> Vec<(&'static str, String)> {
+        self.note("environment");
+        vec![("host.name", "localhost".to_owned())]
+    }
+
+    fn open_files(&self) -> u64 {
+        self.note("open files");
+        9
+    }
+
+    fn max_open_files(&self) -> u64 {
+        self.note("max open files");
+        1024
+    }
+
+    fn directory_sizes(&self) -> (u64, u64) {
+        self.note("directory sizes");
+        (429, 67_108_880)
+    }
 }
 
 fn connection(port: u16, session: Option<ConnSessionView>) -> ConnView {
@@ -45,14 +83,19 @@ fn session(id: i64, last_op: Option<LastOp>) -> ConnSessionView {
 }
 
 impl Facts for Sample {
+    fn mode(&self) -> Mode {
+        self.note("mode");
+        self.mode
+    }
+
     fn server(&self) -> ServerView {
+        self.note("server");
         let mut latency = Latency::default();
         latency.record(1);
         latency.record(2);
         latency.record(2);
         let leads = self.mode == Mode::Leader;
         ServerView {
-            mode: self.mode,
             zxid: 0x9d724,
             latency,
             packets_received: 12,
@@ -67,6 +110,7 @@ impl Facts for Sample {
             local_sessions: 0,
             uptime_ms: 178_493,
             client_responses: Sizes::default(),
+            drop_chance: 0.25,
             proposals: leads.then(Sizes::default),
             synced_followers: 2,
             synced_observers: 0,
@@ -138,10 +182,6 @@ impl Facts for Sample {
         vec![view(0x80, 286_541), view(0x100, u64::MAX)]
     }
 
-    fn directory_sizes(&self) -> (u64, u64) {
-        (429, 67_108_880)
-    }
-
     fn reset_connections(&self) {
         let (connections, server) = self.resets.get();
         self.resets.set((connections + 1, server));
@@ -173,25 +213,19 @@ fn about(member: Option<Member>) -> About {
 }
 
 fn ask_with(word: &str, argument: &[u8], mode: Mode, words: Words, about: &About) -> String {
-    let facts = Sample {
-        mode,
-        resets: Cell::default(),
-    };
+    answer_of(&Sample::new(mode), word, argument, words, about)
+}
+
+fn answer_of(sample: &Sample, word: &str, argument: &[u8], words: Words, about: &About) -> String {
     let settings = Settings {
         four_letter_words: words,
         ..Settings::default()
     };
-    let host = Host {
-        environment: vec![("host.name", "localhost".to_owned())],
-        open_files: 9,
-        max_open_files: 1024,
-        membership: "server.1=a:2:3:participant\nversion=0".to_owned(),
-    };
     let asked = Asked {
-        facts: &facts,
+        facts: sample,
         settings: &settings,
         about,
-        host: &host,
+        host: sample,
     };
     let word = Word::parse(word.as_bytes().try_into().unwrap()).unwrap();
     answer(word, argument, &asked)
@@ -323,6 +357,7 @@ fn conf() {
         election_ports: vec![3888, 3889],
         quorum_ports: vec![2888, 2889],
         observer: false,
+        membership: "server.1=a:2:3:participant\nversion=0".to_owned(),
     };
     let about = about(Some(member));
     let limits = "serverId=2\ninitLimit=10\nsyncLimit=5\nelectionAlg=3\nelectionPort=3888|3889\n\
@@ -364,6 +399,8 @@ fn mntr() {
         "zk_synced_followers\t2",
         "zk_last_proposal_size\t-1",
         "zk_open_file_descriptor_count\t9",
+        "zk_max_file_descriptor_count\t1024",
+        "zk_connection_drop_probability\t0.25",
     ] {
         assert!(
             leader.lines().any(|found| found == line),
@@ -383,25 +420,41 @@ fn mntr() {
 // spec: CP-FLW-18, CP-FLW-19
 #[test]
 fn resets_reach_the_server() {
-    let facts = Sample {
-        mode: Mode::Standalone,
-        resets: Cell::default(),
-    };
-    let settings = Settings {
-        four_letter_words: Words::All,
-        ..Settings::default()
-    };
-    let (about, host) = (about(None), Host::default());
-    let asked = Asked {
-        facts: &facts,
-        settings: &settings,
-        about: &about,
-        host: &host,
-    };
-    assert_eq!(answer(Word::Crst, &[], &asked), "Connection stats reset.\n");
+    let (facts, about) = (Sample::new(Mode::Standalone), about(None));
+    let ask = |word| answer_of(&facts, word, &[], Words::All, &about);
+    assert_eq!(ask("crst"), "Connection stats reset.\n");
     assert_eq!(facts.resets.get(), (1, 0));
-    assert_eq!(answer(Word::Srst, &[], &asked), "Server stats reset.\n");
+    assert_eq!(ask("srst"), "Server stats reset.\n");
     assert_eq!(facts.resets.get(), (1, 1));
+}
+
+// spec: FT-CON-22. Whoever reaches the port may type them, as often as he likes.
+#[test]
+fn a_word_looks_only_at_what_it_shows() {
+    let about = about(None);
+    for (word, looks) in [
+        ("ruok", &[][..]),
+        ("gtmk", &[]),
+        ("envi", &["environment"]),
+        ("isro", &["mode"]),
+        ("cons", &["mode"]),
+        ("dirs", &["mode", "directory sizes"]),
+        ("conf", &["mode", "directory sizes"]),
+        ("srvr", &["mode", "mode", "server"]),
+        (
+            "mntr",
+            &["mode", "mode", "server", "open files", "max open files"],
+        ),
+    ] {
+        let sample = Sample::new(Mode::Standalone);
+        answer_of(&sample, word, &[], Words::All, &about);
+        assert_eq!(*sample.asked.borrow(), looks, "{word}");
+        // Refused, it costs nothing at all.
+        let sample = Sample::new(Mode::Standalone);
+        answer_of(&sample, word, &[], Words::Only(Default::default()), &about);
+        let refused = word != "srvr";
+        assert_eq!(sample.asked.borrow().is_empty(), refused, "{word}");
+    }
 }
 
 // spec: CP-FLW-23, CP-FLW-25, CP-FLW-26

@@ -2,12 +2,11 @@
 
 use super::clock::Clock;
 use super::connection::{Connection, Rope, TaskBell};
-use super::host;
+use super::host::Process;
 use super::inbox::Inbox;
 use crate::run::RunError;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -22,8 +21,7 @@ pub(crate) struct Port {
     pub(crate) driver: Arc<Inbox<Input>>,
     pub(crate) clock: Clock,
     pub(crate) about: About,
-    pub(crate) membership: String,
-    pub(crate) directories: (PathBuf, PathBuf),
+    pub(crate) process: Process,
     pub(crate) keep_alive: bool,
     /// One word at a time (FT-CON-22).
     pub(crate) words: Mutex<()>,
@@ -90,22 +88,16 @@ impl Port {
     // spec: FT-CON-22
     pub(crate) fn answer(&self, word: Word, argument: &[u8], secure: bool) -> String {
         let _one_at_a_time = self.words.lock().unwrap_or_else(PoisonError::into_inner);
-        let directory_sizes = (
-            host::bytes_in(&self.directories.0),
-            host::bytes_in(&self.directories.1),
-        );
         let view = View {
             shared: &self.shared,
             now: self.clock.now(),
             secure,
-            directory_sizes,
         };
-        let host = host::host(&self.membership);
         let asked = Asked {
             facts: &view,
             settings: &self.shared.settings,
             about: &self.about,
-            host: &host,
+            host: &self.process,
         };
         answer(word, argument, &asked)
     }

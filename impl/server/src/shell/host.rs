@@ -1,17 +1,33 @@
 //! What only the process itself can see, for the four-letter words.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use zk_node::words::Host;
 
-/// Reads it afresh.
-pub(crate) fn host(membership: &str) -> Host {
-    Host {
-        environment: environment(),
-        open_files: entries(Path::new("/proc/self/fd")),
-        max_open_files: rustix::process::getrlimit(rustix::process::Resource::Nofile)
-            .current
-            .unwrap_or(0),
-        membership: membership.to_owned(),
+/// The process and its directories.
+#[derive(Debug)]
+pub(crate) struct Process {
+    /// The folder with the snapshots.
+    pub(crate) data: PathBuf,
+    /// The folder with the logs.
+    pub(crate) logs: PathBuf,
+}
+
+impl Host for Process {
+    fn environment(&self) -> Vec<(&'static str, String)> {
+        environment()
+    }
+
+    fn open_files(&self) -> u64 {
+        entries(Path::new("/proc/self/fd"))
+    }
+
+    fn max_open_files(&self) -> u64 {
+        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+        limit.current.unwrap_or(0)
+    }
+
+    fn directory_sizes(&self) -> (u64, u64) {
+        (bytes_in(&self.data), bytes_in(&self.logs))
     }
 }
 
@@ -61,7 +77,7 @@ pub(crate) fn version() -> String {
 }
 
 /// Bytes of the files in a directory; what vanishes meanwhile counts as nothing.
-pub(crate) fn bytes_in(dir: &Path) -> u64 {
+fn bytes_in(dir: &Path) -> u64 {
     let Ok(entries) = std::fs::read_dir(dir) else {
         return 0;
     };

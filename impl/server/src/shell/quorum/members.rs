@@ -176,6 +176,7 @@ impl Members {
             election_ports: own.addresses().map(|(_, _, port)| port).collect(),
             quorum_ports: own.addresses().map(|(_, port, _)| port).collect(),
             observer: !own.votes(),
+            membership: self.text.clone(),
         })
     }
 
