@@ -69,7 +69,10 @@ impl Bench {
 
     /// What a server does beside the log: the next file is prepared, files that no recovery needs go.
     fn idle(&mut self) {
-        while matches!(self.log.fill_step(), Ok(true)) {}
+        if let Ok(Some(mut filler)) = self.log.take_filler() {
+            while matches!(filler.step(), Ok(false)) {}
+            self.log.return_filler(Some(filler));
+        }
         let mut logs: Vec<(i64, PathBuf)> = Vec::new();
         for entry in std::fs::read_dir(self.dir.join("version-2"))
             .into_iter()

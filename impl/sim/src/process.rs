@@ -12,7 +12,7 @@ use zk_node::disk::{Command, Incoming, Keeper, Outgoing, SnapshotJob, restore, s
 use zk_node::{Input, Node, Now, Settings, Shared};
 use zk_storage::sim::SimDisk;
 use zk_storage::snapshot::Prepared;
-use zk_storage::{Purger, Store};
+use zk_storage::{Filler, Purger, Store};
 
 pub const DATA_DIR: &str = "/data";
 
@@ -112,6 +112,8 @@ pub struct Process {
     pub log_queue: Vec<Command>,
     /// The batch whose sync is under way.
     pub log_batch: Option<Vec<Command>>,
+    /// The next log file while it is being made.
+    pub filler: Option<Filler>,
     pub snapshot: Option<SnapshotJob>,
     pub snapshot_due: bool,
     pub purger: Purger,
@@ -172,6 +174,7 @@ impl Process {
             step_at: None,
             log_queue: Vec::new(),
             log_batch: None,
+            filler: None,
             snapshot: None,
             snapshot_due: false,
             purger: Purger::default(),

@@ -315,8 +315,6 @@ impl World {
         if let Some(zxid) = process.keeper.synced() {
             process.shared.set_durable(zxid);
         }
-        // As the log thread does it: files are prepared while nobody waits.
-        while process.log_queue.is_empty() && matches!(process.keeper.idle(), Ok(true)) {}
         if let Some(through) = done.through {
             self.recorder(server).lock().durable(server, through);
         }
@@ -327,6 +325,54 @@ impl World {
             self.input(server, Input::Persisted(through));
         }
         self.begin_log(server);
+        self.prepare(server);
+    }
+
+    /// Has the next log file made, once this one is half full.
+    fn prepare(&mut self, server: usize) {
+        let Some(process) = &mut self.slots[server].process else {
+            return;
+        };
+        match process.keeper.take_filler() {
+            Ok(None) => {}
+            Ok(Some(filler)) => {
+                process.filler = Some(filler);
+                self.next_fill_step(server);
+            }
+            Err(error) => self.say(|| format!("{}: no next log file: {error}", server + 1)),
+        }
+    }
+
+    fn next_fill_step(&mut self, server: usize) {
+        let incarnation = self.slots[server].incarnation;
+        self.at(
+            self.now + 2 * MS,
+            Happening::FillStep {
+                server,
+                incarnation,
+            },
+        );
+    }
+
+    /// As the fill thread does it, with writes of the log in between.
+    pub(crate) fn fill_step(&mut self, server: usize, incarnation: u64) {
+        let Some(process) = self.process(server, incarnation) else {
+            return;
+        };
+        let Some(mut filler) = process.filler.take() else {
+            return;
+        };
+        match filler.step() {
+            Ok(true) => process.keeper.return_filler(Some(filler)),
+            Ok(false) => {
+                process.filler = Some(filler);
+                self.next_fill_step(server);
+            }
+            Err(error) => {
+                process.keeper.return_filler(None);
+                self.say(|| format!("{}: no next log file: {error}", server + 1));
+            }
+        }
     }
 
     // ---- snapshots

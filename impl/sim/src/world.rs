@@ -30,6 +30,11 @@ pub enum Happening {
         server: usize,
         incarnation: u64,
     },
+    /// Some more of a server's next log file is filled with zeros.
+    FillStep {
+        server: usize,
+        incarnation: u64,
+    },
     SnapshotStep {
         server: usize,
         incarnation: u64,
@@ -248,6 +253,10 @@ impl World {
                 server,
                 incarnation,
             } => self.log_done(server, incarnation),
+            Happening::FillStep {
+                server,
+                incarnation,
+            } => self.fill_step(server, incarnation),
             Happening::SnapshotStep {
                 server,
                 incarnation,
@@ -279,6 +288,7 @@ impl World {
         match happening {
             Happening::Step { server, .. }
             | Happening::LogDone { server, .. }
+            | Happening::FillStep { server, .. }
             | Happening::SnapshotStep { server, .. }
             | Happening::StreamStep { server, .. }
             | Happening::Dial { server, .. } => Some(server),

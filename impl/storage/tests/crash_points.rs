@@ -50,7 +50,7 @@ fn txn(number: i64) -> Txn {
 /// the next file prepared in idle moments.
 fn workload(server: &mut Server, seen: &mut Seen) -> Result<(), Error> {
     seen.states.insert(0, server.model.clone());
-    let mut zxid = 0;
+    let (mut zxid, mut filler) = (0, None);
     for number in 1..=TXNS {
         zxid = if number == 300 {
             0x1_0000_0001
@@ -65,7 +65,15 @@ fn workload(server: &mut Server, seen: &mut Seen) -> Result<(), Error> {
             seen.acked = server.log().sync()?;
         }
         if number % 25 == 0 {
-            server.log().fill_step()?;
+            filler = match filler.take() {
+                Some(filler) => Some(filler),
+                None => server.log().take_filler()?,
+            };
+            if let Some(part) = &mut filler
+                && part.step()?
+            {
+                server.log().return_filler(filler.take());
+            }
         }
         match number {
             // Not right after a sync: a roll has something to make durable.

@@ -481,7 +481,7 @@ fn appends_into_a_prepared_file_change_no_length() {
     for zxid in 2..=20_000 {
         server.fill(zxid..=zxid).unwrap();
         if zxid % 100 == 0 {
-            server.log().fill_step().unwrap();
+            server.prepare_next_file();
         }
     }
     assert_eq!(
@@ -518,7 +518,7 @@ fn a_first_record_longer_than_a_files_zeros() {
     server.log().roll().unwrap();
     append(&mut server, 3);
     server.fill(4..=4).unwrap();
-    while server.log().fill_step().unwrap() {}
+    server.prepare_next_file();
     append(&mut server, 5);
     server.fill(6..=6).unwrap();
     let written = server.model.clone();
@@ -533,7 +533,7 @@ fn another_thread_may_prepare_the_next_file() {
     let disk = SimDisk::new();
     let mut server = ten(&disk);
     server.fill(11..=200).unwrap();
-    let mut filler = server
+    let filler = server
         .log()
         .take_filler()
         .unwrap()
@@ -543,6 +543,9 @@ fn another_thread_may_prepare_the_next_file() {
         "one at a time"
     );
     server.fill(201..=400).unwrap();
+    server.log().return_filler(Some(filler));
+    let again = server.log().take_filler().unwrap();
+    let mut filler = again.expect("one that is not whole has failed");
     while !filler.step().unwrap() {}
     server.log().return_filler(Some(filler));
     server.fill(401..=800).unwrap();

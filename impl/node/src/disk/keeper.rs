@@ -138,15 +138,7 @@ impl Keeper {
         Ok(())
     }
 
-    /// One bounded step of preparing the next log file, for idle moments; false if there is nothing to do.
-    ///
-    /// # Errors
-    /// The log goes on without the file.
-    pub fn idle(&mut self) -> Result<bool> {
-        self.log()?.fill_step()
-    }
-
-    /// The same work for another thread, if it is time for it.
+    /// The work of preparing the next log file, if it is time for it; for moments in which no write waits.
     ///
     /// # Errors
     /// The log goes on without the file.
@@ -154,7 +146,7 @@ impl Keeper {
         self.log()?.take_filler()
     }
 
-    /// Takes it back, whole or failed. One of a log that has since been replaced is dropped.
+    /// Takes it back, whole; None: it failed. One of a log that has since been replaced is dropped.
     pub fn return_filler(&mut self, filler: Option<Filler>) {
         if let Some(log) = &mut self.log {
             log.return_filler(filler);

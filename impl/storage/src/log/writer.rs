@@ -46,7 +46,7 @@ enum Spare {
     None,
     /// Somebody fills it.
     Away,
-    Here(Filler),
+    Whole(Filler),
 }
 
 impl Log {
@@ -172,31 +172,11 @@ impl Log {
         self.mark = None;
     }
 
-    /// One bounded step towards the next file, done by the caller in an idle moment; false if there is nothing to do.
+    /// The work of preparing the next file, if it is time for it: steps for moments in which no write waits, on any
+    /// thread. Hand it back by [`Log::return_filler`] once it is whole.
     ///
     /// # Errors
-    /// [`Error::Io`], after which the log goes on without a spare file.
-    pub fn fill_step(&mut self) -> Result<bool> {
-        if let Spare::None = self.spare {
-            match self.take_filler()? {
-                Some(filler) => self.spare = Spare::Here(filler),
-                None => return Ok(false),
-            }
-        }
-        match &mut self.spare {
-            Spare::Here(filler) if !filler.is_ready() => {
-                let stepped = filler.step();
-                if stepped.is_err() {
-                    self.spare = Spare::None;
-                }
-                stepped.map(|_| true)
-            }
-            Spare::Here(_) | Spare::None | Spare::Away => Ok(false),
-        }
-    }
-
-    /// The work of preparing the next file, for another thread, if it is time for it. Hand it back by
-    /// [`Log::return_filler`], whole or not.
+    /// [`Error::Io`]; the log goes on without a prepared file.
     pub fn take_filler(&mut self) -> Result<Option<Filler>> {
         let rolls_soon = self.logged_bytes > self.prepared_bytes / 2;
         let begun = self.segment.as_ref();
@@ -209,13 +189,15 @@ impl Log {
         Ok(Some(filler))
     }
 
-    /// Takes the filler back; `None` if it failed. One that another log gave away is dropped.
+    /// Takes the filler back; `None`, or one that is not whole, has failed: another may be taken. One that another log
+    /// gave away is dropped.
     pub fn return_filler(&mut self, filler: Option<Filler>) {
         if filler
             .as_ref()
             .is_none_or(|filler| filler.belongs_to(&self.identity))
         {
-            self.spare = filler.map_or(Spare::None, Spare::Here);
+            let whole = filler.filter(Filler::is_ready);
+            self.spare = whole.map_or(Spare::None, Spare::Whole);
         }
     }
 
@@ -242,10 +224,10 @@ impl Log {
             if segment.fits(pending, len) {
                 return Ok(());
             }
-            if !matches!(&self.spare, Spare::Here(filler) if filler.is_ready()) {
-                return segment.grow(pending, len);
+            match self.spare {
+                Spare::None | Spare::Away => return segment.grow(pending, len),
+                Spare::Whole(_) => self.end_segment()?,
             }
-            self.end_segment()?;
         }
         self.begin_segment(zxid)?;
         // spec: DF-PAD-01. A file's first record may be longer than its zeros. Were it written without growing them,
@@ -261,8 +243,8 @@ impl Log {
     // spec: DF-ALG-02
     fn begin_segment(&mut self, zxid: i64) -> Result<()> {
         let spare = match std::mem::replace(&mut self.spare, Spare::None) {
-            Spare::Here(filler) if filler.is_ready() => Some(filler),
-            other => {
+            Spare::Whole(filler) => Some(filler),
+            other @ (Spare::None | Spare::Away) => {
                 self.spare = other;
                 None
             }

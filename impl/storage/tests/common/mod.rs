@@ -233,6 +233,14 @@ impl Server {
         self.log.as_mut().unwrap()
     }
 
+    /// Makes the next log file, if it is time for it.
+    pub fn prepare_next_file(&mut self) {
+        if let Some(mut filler) = self.log().take_filler().unwrap() {
+            while !filler.step().unwrap() {}
+            self.log().return_filler(Some(filler));
+        }
+    }
+
     pub fn append(&mut self, zxid: i64, txn: &Txn) -> Result<(), Error> {
         self.log().append(zxid, &payload(zxid, txn))?;
         self.model.apply(zxid, SESSION, txn);
