@@ -1,5 +1,7 @@
 //! The production server: ports, threads, timers and zoo.cfg around zk-node.
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
 pub mod config;
 pub mod run;
 mod serve;

@@ -5,6 +5,7 @@ use super::fatal::die;
 use super::inbox::Inbox;
 use super::quorum::election::Election;
 use super::quorum::links::{Links, Standing};
+use super::quorum::queue::Sends;
 use super::snapshots::SnapshotSignal;
 use std::sync::Arc;
 use zab::{Report, Write};
@@ -49,6 +50,7 @@ pub(crate) fn drive(mut node: Node, inbox: &Inbox<Input>, clock: Clock, hands: &
 impl Hands {
     fn carry_out(&self, outputs: impl Iterator<Item = Output>) {
         let (mut writes, mut bytes) = (Vec::new(), 0);
+        let mut sends = Sends::default();
         for output in outputs {
             match output {
                 Output::Persist { id, write } => {
@@ -77,10 +79,13 @@ impl Hands {
                 | Output::SendSnapshot { .. }
                 | Output::Disconnect { .. } => {
                     if let Some(ensemble) = &self.ensemble {
-                        ensemble.carry_out(output);
+                        ensemble.carry_out(output, &mut sends);
                     }
                 }
             }
+        }
+        if let Some(ensemble) = &self.ensemble {
+            ensemble.links.flush(sends);
         }
         if !writes.is_empty() {
             self.log.extend_by(writes, bytes);
@@ -96,20 +101,32 @@ impl Ensemble {
             Report::Following { .. } | Report::Observing { .. } => {
                 self.links.stand(Standing::Learning)
             }
-            _ => {}
+            Report::Electing { .. }
+            | Report::EpochChosen { .. }
+            | Report::Synchronising { .. }
+            | Report::Established { .. }
+            | Report::UpToDate { .. }
+            | Report::Joined { .. }
+            | Report::MoreRecent { .. }
+            | Report::LaterPromise { .. }
+            | Report::QuorumLost
+            | Report::TooSlow
+            | Report::CounterExhausted
+            | Report::FirstStart
+            | Report::Ignored { .. } => {}
         }
     }
 
-    fn carry_out(&self, output: Output) {
+    fn carry_out(&self, output: Output, sends: &mut Sends) {
         match output {
             Output::Notify { to, notification } => self.election.notify(to, &notification),
             Output::Dial { leader } => self.links.dial(leader),
             Output::HangUp => self.links.hang_up(),
-            Output::Send { link, message } => self.links.send(link, message),
-            Output::SendSnapshot { link, zxid: _ } => self.links.send_snapshot(link),
+            Output::Send { link, message } => self.links.send(sends, link, message),
+            Output::SendSnapshot { link, zxid: _ } => sends.snapshot(link),
             Output::Disconnect { link, why } => {
                 tracing::info!(?link, ?why, "link closed");
-                self.links.close(link);
+                self.links.close(sends, link);
             }
             Output::Persist { .. }
             | Output::Report(_)

@@ -2,46 +2,46 @@
 
 use super::door::Refusal;
 use super::members::{self, Members, PortKind};
-use super::syncs::Syncs;
+use super::queue::{Item, Queue, Sends};
+use super::reader::LinkReader;
+use super::syncs::{self, Syncs};
 use crate::shell::inbox::Inbox;
 use crate::shell::recorder::{Recorder, Side};
 use bytes::{Bytes, BytesMut};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::tcp::OwnedWriteHalf;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 use zab::{LinkId, Message, ServerId};
-use zk_node::disk::{Command, Incoming, Outgoing};
+use zk_node::disk::{Command, Outgoing};
 use zk_node::{Input, Shared};
 use zk_proto::quorum::{Packet, packet_len};
-use zk_storage::{Compression, Store};
+use zk_storage::Store;
 
 /// A peer that does not take what it is sent is given up at this many bytes.
 // spec: FT-LOAD-15, P-BOUND
 const MAX_QUEUE_BYTES: usize = 64 << 20;
 /// How long a learner's connection waits for this server's own election to end.
 const ELECTION_PATIENCE: Duration = Duration::from_secs(2);
-/// One write call's bytes.
-const WRITE_BYTES: usize = 256 << 10;
 
 /// All links of this server, whichever end it is.
 pub(crate) struct Links {
     members: Arc<Members>,
-    driver: Arc<Inbox<Input>>,
+    pub(super) driver: Arc<Inbox<Input>>,
     shared: Arc<Shared>,
-    store: Arc<Store>,
-    log: Arc<Inbox<Command>>,
+    pub(super) store: Arc<Store>,
+    pub(super) log: Arc<Inbox<Command>>,
     runtime: Handle,
     recorder: Option<Arc<Recorder>>,
-    limit_bytes: usize,
+    pub(super) limit_bytes: usize,
     first_packet: Duration,
     next: AtomicU64,
     open: Mutex<BTreeMap<LinkId, Arc<Link>>>,
@@ -66,17 +66,6 @@ struct Link {
     queue: Mutex<Queue>,
     more: Notify,
     tasks: Mutex<Vec<AbortHandle>>,
-}
-
-#[derive(Default)]
-struct Queue {
-    items: VecDeque<Item>,
-    bytes: usize,
-}
-
-enum Item {
-    Bytes(Vec<u8>),
-    Snapshot,
 }
 
 impl Links {
@@ -233,12 +222,15 @@ impl Links {
             if let Some(len) = packet_len(&buffer, FIRST_PACKET_BYTES).map_err(io::Error::other)? {
                 let packet = Packet::decode(&buffer.clone().split_to(len).freeze())
                     .map_err(io::Error::other)?;
-                let info = match packet {
-                    Packet::FollowerInfo { info, .. } | Packet::ObserverInfo { info, .. } => info,
-                    _ => None,
+                let (Packet::FollowerInfo {
+                    info: Some(info), ..
+                }
+                | Packet::ObserverInfo {
+                    info: Some(info), ..
+                }) = packet
+                else {
+                    return Err(io::Error::other("the first packet names no learner"));
                 };
-                let info =
-                    info.ok_or_else(|| io::Error::other("the first packet names no learner"))?;
                 return Ok((info.sid, buffer.freeze()));
             }
             if buffer.len() > FIRST_PACKET_BYTES {
@@ -278,11 +270,7 @@ impl Links {
         let reader = {
             let links = Arc::clone(self);
             self.runtime.spawn(async move {
-                let mut reader = LinkReader {
-                    links: Arc::clone(&links),
-                    id,
-                    buffer: BytesMut::from(&bytes[..]),
-                };
+                let mut reader = LinkReader::new(Arc::clone(&links), id, bytes);
                 let ended = reader.run(input).await;
                 tracing::debug!(?ended, link = ?id, "link ended");
                 links.broken(id);
@@ -307,25 +295,21 @@ impl Links {
         }
     }
 
-    /// Appends to the link. A peer that does not read holds up its own task and nobody else.
-    // spec: QP-BC-21
-    pub(crate) fn send(&self, id: LinkId, message: Message<Bytes>) {
+    /// Adds a message to what the driver's turn sends.
+    pub(crate) fn send(&self, sends: &mut Sends, id: LinkId, message: Message<Bytes>) {
         if !self.may_synchronise(id, &message) {
             tracing::warn!(link = ?id, "too many observers are being synchronised: one must try again");
+            sends.forget(id);
             return self.broken(id);
         }
-        let mut bytes = Vec::new();
-        Packet::from_core(message, &self.members.text).encode(&mut bytes);
-        self.append(id, Item::Bytes(bytes));
-    }
-
-    /// Appends a snapshot stream.
-    pub(crate) fn send_snapshot(&self, id: LinkId) {
-        self.append(id, Item::Snapshot);
+        sends.message(id, message, &self.members.text);
     }
 
     // spec: QP-SYN-08
     fn may_synchronise(&self, id: LinkId, message: &Message<Bytes>) -> bool {
+        if syncs::Step::of(message) == syncs::Step::Neither {
+            return true;
+        }
         let Some(peer) = self.open().get(&id).map(|link| link.peer) else {
             return true;
         };
@@ -333,37 +317,32 @@ impl Links {
         self.syncs().admits(id, votes, message)
     }
 
-    fn append(&self, id: LinkId, item: Item) {
-        let Some(link) = self.open().get(&id).cloned() else {
+    /// Hands what a turn of the driver sends to the links' writers.
+    // spec: QP-BC-21. A peer that does not read holds up its own task and nobody else.
+    pub(crate) fn flush(&self, sends: Sends) {
+        if sends.is_empty() {
             return;
-        };
-        let full = {
-            let mut queue = link.queue.lock().unwrap_or_else(PoisonError::into_inner);
-            let joined = match (queue.items.back_mut(), &item) {
-                // Packets that wait together leave together.
-                (Some(Item::Bytes(waiting)), Item::Bytes(bytes)) if waiting.len() < WRITE_BYTES => {
-                    waiting.extend_from_slice(bytes);
-                    true
+        }
+        let mut full = Vec::new();
+        {
+            let open = self.open();
+            for (id, more) in sends {
+                if let Some(link) = open.get(&id)
+                    && link.append(more) > MAX_QUEUE_BYTES
+                {
+                    full.push(id);
                 }
-                _ => false,
-            };
-            if let Item::Bytes(bytes) = &item {
-                queue.bytes += bytes.len();
             }
-            if !joined {
-                queue.items.push_back(item);
-            }
-            queue.bytes > MAX_QUEUE_BYTES
-        };
-        link.more.notify_one();
-        if full {
+        }
+        for id in full {
             tracing::warn!(link = ?id, "a learner takes too little of what it is sent");
             self.broken(id);
         }
     }
 
     /// The core closes the link; nothing of it is reported any more.
-    pub(crate) fn close(&self, id: LinkId) {
+    pub(crate) fn close(&self, sends: &mut Sends, id: LinkId) {
+        sends.forget(id);
         if let Some(link) = self.open().remove(&id) {
             self.syncs().end(id);
             link.end();
@@ -384,26 +363,20 @@ impl Links {
         link.end();
     }
 
-    /// What came over a link, unless it has ended: the writer may have found the end while the reader still reads.
+    /// What came over a link, of so many bytes, unless it has ended: the writer may have found the end while the reader
+    /// still reads.
     // spec: zab-model section 12. The core is promised that nothing comes after `Disconnected`, so both are told under
     // one lock.
-    fn report(&self, id: LinkId, received: Input, bytes: usize) {
+    pub(super) fn report(&self, id: LinkId, received: impl Iterator<Item = Input>, bytes: usize) {
         let open = self.open();
         if open.contains_key(&id) {
-            self.driver.extend_by([received], bytes);
+            self.driver.extend_by(received, bytes);
         }
     }
 
     async fn write(&self, id: LinkId, link: &Link, mut output: OwnedWriteHalf) -> io::Result<()> {
         loop {
-            let item = {
-                let mut queue = link.queue.lock().unwrap_or_else(PoisonError::into_inner);
-                let item = queue.items.pop_front();
-                if let Some(Item::Bytes(bytes)) = &item {
-                    queue.bytes -= bytes.len();
-                }
-                item
-            };
+            let item = link.queue().pop();
             match item {
                 None => link.more.notified().await,
                 Some(Item::Bytes(bytes)) => output.write_all(&bytes).await?,
@@ -443,6 +416,20 @@ impl Links {
 const FIRST_PACKET_BYTES: usize = 1024;
 
 impl Link {
+    /// How many bytes wait now.
+    fn append(&self, more: Queue) -> usize {
+        let mut queue = self.queue();
+        queue.append(more);
+        let bytes = queue.bytes();
+        drop(queue);
+        self.more.notify_one();
+        bytes
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn end(&self) {
         for task in self
             .tasks
@@ -452,77 +439,5 @@ impl Link {
         {
             task.abort();
         }
-    }
-}
-
-struct LinkReader {
-    links: Arc<Links>,
-    id: LinkId,
-    buffer: BytesMut,
-}
-
-impl LinkReader {
-    async fn run(&mut self, mut input: OwnedReadHalf) -> io::Result<()> {
-        loop {
-            while let Some(len) =
-                packet_len(&self.buffer, self.links.limit_bytes).map_err(io::Error::other)?
-            {
-                let packet = Packet::decode(&self.buffer.split_to(len).freeze())
-                    .map_err(io::Error::other)?;
-                if let Packet::Snap { zxid } = packet {
-                    self.snapshot(&mut input, zxid).await?;
-                }
-                let message = packet.into_core().map_err(io::Error::other)?;
-                let received = Input::Received {
-                    link: self.id,
-                    message,
-                };
-                self.links.report(self.id, received, len);
-            }
-            // What the peer sends faster than this server takes and stores it stays with the peer.
-            self.links.driver.room().await;
-            self.links.log.room().await;
-            self.fill(&mut input).await?;
-        }
-    }
-
-    async fn fill(&mut self, input: &mut OwnedReadHalf) -> io::Result<()> {
-        self.buffer.reserve(16 << 10);
-        match input.read_buf(&mut self.buffer).await? {
-            0 => Err(io::ErrorKind::UnexpectedEof.into()),
-            _ => Ok(()),
-        }
-    }
-
-    /// The stream behind a SNAP, to a file. The core hears of the SNAP once it is whole.
-    // spec: QP-SYN-06, QP-SYN-11, FT-QRM-11
-    async fn snapshot(&mut self, input: &mut OwnedReadHalf, zxid: i64) -> io::Result<()> {
-        let mut incoming = Incoming::begin(&self.links.store, zxid, Compression::None)
-            .map_err(io::Error::other)?;
-        loop {
-            let used = match incoming.receive(&self.buffer) {
-                Ok(used) => used,
-                Err(error) => {
-                    drop(incoming.discard());
-                    return Err(io::Error::other(error));
-                }
-            };
-            match used {
-                Some(used) => {
-                    drop(self.buffer.split_to(used));
-                    break;
-                }
-                None => self.buffer.clear(),
-            }
-            if let Err(error) = self.fill(input).await {
-                drop(incoming.discard());
-                return Err(error);
-            }
-            self.links.driver.push(Input::Progress { link: self.id });
-        }
-        let prepared = incoming.finish().map_err(io::Error::other)?;
-        // In the log thread's hands before the core can ask for it.
-        self.links.log.push(Command::Received(prepared));
-        Ok(())
     }
 }

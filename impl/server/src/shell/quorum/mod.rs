@@ -4,4 +4,6 @@ pub(crate) mod door;
 pub(crate) mod election;
 pub(crate) mod links;
 pub(crate) mod members;
+pub(crate) mod queue;
+mod reader;
 pub(crate) mod syncs;

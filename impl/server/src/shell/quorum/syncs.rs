@@ -12,10 +12,43 @@ pub(crate) struct Syncs {
     under_way: BTreeMap<LinkId, Kind>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
     Snap,
     Diff,
+}
+
+/// What a message that is sent means for the count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    Begins(Kind),
+    Ends,
+    Neither,
+}
+
+impl Step {
+    pub(crate) fn of<T>(message: &Message<T>) -> Self {
+        match message {
+            Message::Snap { .. } => Self::Begins(Kind::Snap),
+            Message::Diff { .. } | Message::Trunc { .. } => Self::Begins(Kind::Diff),
+            Message::UpToDate => Self::Ends,
+            Message::Request { .. }
+            | Message::Proposal(_)
+            | Message::Ack { .. }
+            | Message::Commit { .. }
+            | Message::Ping { .. }
+            | Message::Revalidate { .. }
+            | Message::Sync
+            | Message::Inform(_)
+            | Message::CommitAndActivate { .. }
+            | Message::NewLeader { .. }
+            | Message::FollowerInfo { .. }
+            | Message::ObserverInfo { .. }
+            | Message::LeaderInfo { .. }
+            | Message::AckEpoch { .. }
+            | Message::InformAndActivate { .. } => Self::Neither,
+        }
+    }
 }
 
 impl Syncs {
@@ -29,14 +62,13 @@ impl Syncs {
 
     /// Follows what is sent over a link; false when it begins one synchronisation too many.
     pub(crate) fn admits<T>(&mut self, link: LinkId, votes: bool, message: &Message<T>) -> bool {
-        let kind = match message {
-            Message::Snap { .. } => Kind::Snap,
-            Message::Diff { .. } | Message::Trunc { .. } => Kind::Diff,
-            Message::UpToDate => {
+        let kind = match Step::of(message) {
+            Step::Begins(kind) => kind,
+            Step::Ends => {
                 self.end(link);
                 return true;
             }
-            _ => return true,
+            Step::Neither => return true,
         };
         let limit = match kind {
             Kind::Snap => self.max_snaps,
