@@ -7,6 +7,8 @@
 //! - [`node::Node`]: the driver. Asks, completions and peers' messages in; disk writes, messages out.
 //! - [`shared::Shared`]: what both look at: the tree, watches, sessions, lanes, counters.
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
 pub mod bug;
 pub mod conn;
 pub mod disk;

@@ -43,12 +43,14 @@ impl<'a> ReadSide<'a> {
         }
     }
 
+    /// What its replies took.
+    pub(crate) fn latency(&self) -> Latency {
+        self.latency.get()
+    }
+
     /// Tells the server what its replies took.
     pub(crate) fn finish(self) {
-        let latency = self.latency.get();
-        if latency.count > 0 {
-            self.shared.record_latency(&latency);
-        }
+        self.shared.record_latency(&self.latency());
     }
 
     /// Appends the answer to a read that is at the front of its connection's order.
@@ -118,10 +120,18 @@ impl<'a> ReadSide<'a> {
         let Some(tree) = self.tree else { return Ok(()) };
         match request {
             Request::Ping | Request::SetWatches(_) | Request::SetWatches2(_) => Ok(()),
-            Request::AddWatch(_) | Request::CheckWatches(_) | Request::RemoveWatches(_) => {
-                watching::change(self.shared, lane.id, request, out)
-            }
-            _ => {
+            Request::AddWatch(body) => watching::add(self.shared, lane.id, body, out),
+            Request::CheckWatches(body) => watching::check(self.shared, lane.id, body),
+            Request::RemoveWatches(body) => watching::remove(self.shared, lane.id, body),
+            Request::Exists(_)
+            | Request::GetData(_)
+            | Request::GetAcl { .. }
+            | Request::GetChildren(_)
+            | Request::GetChildren2(_)
+            | Request::MultiRead(_)
+            | Request::GetEphemerals { .. }
+            | Request::GetAllChildrenNumber { .. }
+            | Request::WhoAmI => {
                 let reader = Reader {
                     schemes: &self.shared.schemes,
                     ids,
@@ -131,6 +141,23 @@ impl<'a> ReadSide<'a> {
                 watching::register(self.shared, lane.id, request, answer);
                 answer
             }
+            // No route leads here.
+            Request::Create(_)
+            | Request::Create2(_)
+            | Request::CreateContainer(_)
+            | Request::CreateTtl(..)
+            | Request::Delete(_)
+            | Request::DeleteContainer { .. }
+            | Request::SetData(_)
+            | Request::SetAcl { .. }
+            | Request::Sync { .. }
+            | Request::Check(_)
+            | Request::Multi(_)
+            | Request::Reconfig(_)
+            | Request::Auth(_)
+            | Request::Sasl { .. }
+            | Request::CreateSession { .. }
+            | Request::CloseSession => Err(ErrorCode::Unimplemented),
         }
     }
 

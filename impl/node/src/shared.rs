@@ -274,7 +274,9 @@ impl Shared {
     }
 
     pub(crate) fn record_latency(&self, latency: &Latency) {
-        lock(&self.latency).merge(latency);
+        if latency.count > 0 {
+            lock(&self.latency).merge(latency);
+        }
     }
 
     #[must_use]

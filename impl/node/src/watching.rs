@@ -6,6 +6,7 @@ use crate::sync::lock;
 use std::collections::HashMap;
 use std::sync::Arc;
 use zk_proto::jute::frame;
+use zk_proto::request::WatchOp;
 use zk_proto::watch::{EventKind, SetWatches};
 use zk_proto::{ErrorCode, Perms, Put, ReplyHeader, Request, WatcherEvent};
 use zk_tree::watch::{Event, WatchKind, WatcherType, wanted};
@@ -25,32 +26,36 @@ pub(crate) fn register(
     }
 }
 
-/// addWatch, checkWatches, removeWatches.
-// spec: CP-OP-31, CP-OP-32, CP-GAP-03, CP-WAT-50
-pub(crate) fn change(
+/// addWatch.
+// spec: CP-OP-32, CP-GAP-03
+pub(crate) fn add(
     shared: &Shared,
     conn: ConnId,
-    request: &Request<'_>,
+    body: &WatchOp<'_>,
     out: &mut Vec<u8>,
 ) -> Result<(), ErrorCode> {
-    let mut watches = lock(&shared.watches);
-    let which = |kind| WatcherType::from_code(kind).ok_or(ErrorCode::MarshallingError);
-    let matched = match request {
-        Request::AddWatch(body) => {
-            let kind = WatchKind::from_mode(body.kind).ok_or(ErrorCode::MarshallingError)?;
-            watches.add(conn.0, &body.path, kind);
-            out.put_int(0);
-            true
-        }
-        Request::CheckWatches(body) => watches.contains(conn.0, &body.path, which(body.kind)?),
-        Request::RemoveWatches(body) => watches.remove(conn.0, &body.path, which(body.kind)?),
-        _ => false,
-    };
-    if matched {
-        Ok(())
-    } else {
-        Err(ErrorCode::NoWatcher)
-    }
+    let kind = WatchKind::from_mode(body.kind).ok_or(ErrorCode::MarshallingError)?;
+    lock(&shared.watches).add(conn.0, &body.path, kind);
+    out.put_int(0);
+    Ok(())
+}
+
+/// checkWatches: whether the connection has such a watch.
+// spec: CP-OP-31
+pub(crate) fn check(shared: &Shared, conn: ConnId, body: &WatchOp<'_>) -> Result<(), ErrorCode> {
+    let known = lock(&shared.watches).contains(conn.0, &body.path, watcher_type(body)?);
+    known.then_some(()).ok_or(ErrorCode::NoWatcher)
+}
+
+/// removeWatches.
+// spec: CP-OP-31, CP-WAT-50
+pub(crate) fn remove(shared: &Shared, conn: ConnId, body: &WatchOp<'_>) -> Result<(), ErrorCode> {
+    let known = lock(&shared.watches).remove(conn.0, &body.path, watcher_type(body)?);
+    known.then_some(()).ok_or(ErrorCode::NoWatcher)
+}
+
+fn watcher_type(body: &WatchOp<'_>) -> Result<WatcherType, ErrorCode> {
+    WatcherType::from_code(body.kind).ok_or(ErrorCode::MarshallingError)
 }
 
 /// setWatches: what was missed goes out before the reply.

@@ -343,9 +343,10 @@ impl Conn {
             state.end = End::Now;
             return Step::Stop;
         };
-        let path_only = match &request {
-            Request::Multi(ops) => PathOnly::of(ops),
-            _ => PathOnly::default(),
+        let path_only = if let Request::Multi(ops) = &request {
+            PathOnly::of(ops)
+        } else {
+            PathOnly::default()
         };
         let xid = incoming.header.xid;
         self.shared.queue(

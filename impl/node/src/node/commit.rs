@@ -44,6 +44,8 @@ impl Node {
             drop(tree);
             self.ring();
         }
+        self.shared
+            .record_latency(&std::mem::take(&mut self.latency));
         out.extend(self.diverged.take().map(|zxid| Output::Diverged { zxid }));
         self.flush_answers(now, out)
     }
@@ -85,7 +87,15 @@ impl Node {
                 );
             }
             Txn::CloseSession { .. } => self.session_closed(session, &waiter),
-            _ => {}
+            Txn::Error { .. }
+            | Txn::Create(_)
+            | Txn::Delete { .. }
+            | Txn::DeleteContainer { .. }
+            | Txn::SetData { .. }
+            | Txn::Reconfig { .. }
+            | Txn::SetAcl { .. }
+            | Txn::Check { .. }
+            | Txn::Multi(_) => {}
         }
         match waiter {
             Waiter::Nobody => {}
@@ -168,7 +178,7 @@ impl Node {
     ) {
         let side = ReadSide::new(&self.shared, Some(tree), now);
         side.complete(lane, record.header.cxid, outcome);
-        side.finish();
+        self.latency.merge(&side.latency());
         self.rings.push(Arc::clone(lane));
     }
 
@@ -186,16 +196,19 @@ impl Node {
             return;
         };
         let side = ReadSide::new(&self.shared, Some(tree), now);
-        let response = match Request::decode(submission.op, &submission.body) {
+        let request = Request::decode(submission.op, &submission.body);
+        let response = if let Ok(Some(Request::Sync { path })) = request {
             // spec: CP-OP-27
-            Ok(Some(Request::Sync { .. })) if Mutant::SyncWithoutPath.acts() => {
-                Response::Sync("".into())
-            }
-            Ok(Some(Request::Sync { path })) => Response::Sync(path),
-            _ => Response::Empty,
+            Response::Sync(if Mutant::SyncWithoutPath.acts() {
+                "".into()
+            } else {
+                path
+            })
+        } else {
+            Response::Empty
         };
         side.complete(lane, submission.cxid, Ok(response));
-        side.finish();
+        self.latency.merge(&side.latency());
         self.rings.push(Arc::clone(lane));
         if submission.op == OpCode::CloseSession {
             self.close_local(submission.session, Some(lane.id));

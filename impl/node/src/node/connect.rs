@@ -282,28 +282,27 @@ impl Node {
     /// A learner's answer to a ping tells which sessions it has heard from.
     // spec: CP-SES-05, QP-BC-13
     pub(super) fn with_sessions(&self, message: Message<Bytes>) -> Message<Bytes> {
-        match message {
-            Message::Ping {
-                zxid,
-                sessions: None,
-            } if self.peer.status().role != RoleKind::Leading => {
-                let mut touched = lock(&self.shared.sessions).take_touched();
-                if Mutant::FollowerSessionsExpire.acts() {
-                    touched.clear();
-                }
-                let sessions =
-                    Touch::encode_table(touched.into_iter().map(|(session_id, timeout_ms)| {
-                        Touch {
-                            session_id,
-                            timeout: i32::try_from(timeout_ms).unwrap_or(i32::MAX),
-                        }
-                    }));
-                Message::Ping {
-                    zxid,
-                    sessions: Some(sessions),
-                }
-            }
-            other => other,
+        let Message::Ping {
+            zxid,
+            sessions: None,
+        } = message
+        else {
+            return message;
+        };
+        if self.peer.status().role == RoleKind::Leading {
+            return message;
+        }
+        let mut touched = lock(&self.shared.sessions).take_touched();
+        if Mutant::FollowerSessionsExpire.acts() {
+            touched.clear();
+        }
+        let touches = touched.into_iter().map(|(session_id, timeout_ms)| Touch {
+            session_id,
+            timeout: i32::try_from(timeout_ms).unwrap_or(i32::MAX),
+        });
+        Message::Ping {
+            zxid,
+            sessions: Some(Touch::encode_table(touches)),
         }
     }
 

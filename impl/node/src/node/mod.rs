@@ -18,10 +18,10 @@ mod write;
 
 use crate::conn::guesses::Guesses;
 use crate::conn::lane::Lane;
-use crate::conn::{Ask, ClientRequest, Hello, Resume};
+use crate::conn::{Ask, Hello, Resume};
 use crate::session::id::SessionIds;
 use crate::shared::Shared;
-use crate::stats::Mode;
+use crate::stats::{Latency, Mode};
 use crate::sync::lock;
 use crate::time::Now;
 use crate::trace::{Listener, Tracer};
@@ -35,7 +35,7 @@ use zab::{
     WriteId, Zxid,
 };
 use zk_proto::OpCode;
-use zk_tree::{Mutant, Prep};
+use zk_tree::Prep;
 
 pub use timers::TICK_MS;
 use write::{Own, Submission, Waiter};
@@ -173,6 +173,8 @@ pub struct Node {
     answers: Vec<Event<Bytes>>,
     /// Lanes to ring once no lock is held.
     rings: Vec<Arc<Lane>>,
+    /// Of the writes answered in this step.
+    latency: Latency,
     snapshot: SnapshotCount,
     containers: write::Containers,
     listener: Listener,
@@ -225,6 +227,7 @@ impl Node {
             forwarded: Vec::new(),
             answers: Vec::new(),
             rings: Vec::new(),
+            latency: Latency::default(),
             snapshot: SnapshotCount {
                 due_txns: half + random % half,
                 ..SnapshotCount::default()
@@ -271,19 +274,31 @@ impl Node {
     ) -> Result<(), NodeError> {
         let mut batch = Vec::new();
         for input in inputs {
-            match input {
-                Input::Ask(ask) => self.ask(now, ask, &mut batch, out)?,
-                Input::Reloaded(tree) => self.reload(*tree),
+            let event = match input {
+                Input::Ask(ask) => {
+                    self.ask(now, ask, &mut batch, out)?;
+                    continue;
+                }
+                Input::Reloaded(tree) => {
+                    self.reload(*tree);
+                    continue;
+                }
                 Input::Progress { link } => {
                     self.timers.restart(now.mono_ms, Timer::Learner(link));
                     self.timers.restart(now.mono_ms, Timer::Init);
+                    continue;
                 }
-                other => {
-                    // What clients asked before it is proposed before it.
-                    self.propose(now, &mut batch, out)?;
-                    self.drive(now, event(other), out)?;
-                }
-            }
+                Input::Started => Event::Started,
+                Input::Persisted(through) => Event::Persisted { through },
+                Input::Notified { from, notification } => Event::Notified { from, notification },
+                Input::Connected { link, peer } => Event::Connected { link, peer },
+                Input::Disconnected { link } => Event::Disconnected { link },
+                Input::Unreachable { leader } => Event::Unreachable { leader },
+                Input::Received { link, message } => Event::Received { link, message },
+            };
+            // What clients asked before it is proposed before it.
+            self.propose(now, &mut batch, out)?;
+            self.drive(now, event, out)?;
         }
         self.propose(now, &mut batch, out)?;
         self.wake(now, out)?;
@@ -362,10 +377,6 @@ impl Node {
                 self.connect(now, lane, hello, batch);
             }
             Ask::Request(request) => {
-                if self.is_left(&request) {
-                    request.lane.kick();
-                    return Ok(());
-                }
                 let submission = Submission::of_client(request);
                 if submission.op == OpCode::Sync || self.ends_local(&submission) {
                     // It must see every write that its session sent before.
@@ -376,16 +387,6 @@ impl Node {
             }
         }
         Ok(())
-    }
-
-    /// Whether the session has come back over another connection of this server before this request was looked at.
-    // spec: CP-CON-20, CP-SES-20. That closed the old connection, so what it still brings counts as unread. Carried
-    // out, it could come after what the session did at another server in between: coming back made this one the owner.
-    fn is_left(&self, request: &ClientRequest) -> bool {
-        !Mutant::OldConnectionStays.acts()
-            && lock(&self.shared.sessions)
-                .get(request.session)
-                .is_some_and(|session| session.has_left(request.lane.id))
     }
 
     // spec: CP-CON-31
@@ -502,19 +503,5 @@ impl Node {
             lane.ring();
         }
         self.shared.ring_throttled();
-    }
-}
-
-fn event(input: Input) -> Event<Bytes> {
-    match input {
-        Input::Persisted(through) => Event::Persisted { through },
-        Input::Notified { from, notification } => Event::Notified { from, notification },
-        Input::Connected { link, peer } => Event::Connected { link, peer },
-        Input::Disconnected { link } => Event::Disconnected { link },
-        Input::Unreachable { leader } => Event::Unreachable { leader },
-        Input::Received { link, message } => Event::Received { link, message },
-        Input::Started | Input::Ask(_) | Input::Reloaded(_) | Input::Progress { .. } => {
-            Event::Started
-        }
     }
 }

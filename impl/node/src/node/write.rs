@@ -119,10 +119,11 @@ impl Node {
             return self.forward(now, batch, out);
         };
         let mut proposals = Vec::with_capacity(batch.len());
-        {
+        let left = {
             let shared = Arc::clone(&self.shared);
             let tree = read(&shared.tree);
             let mut sessions = lock(&shared.sessions);
+            let left = take_left(batch, &sessions);
             let upgraded = self.upgrades(&sessions, batch);
             for (i, submission) in upgraded.into_iter().enumerate() {
                 // What does not fit into the epoch is dropped with its leader (QP-BC-04).
@@ -135,11 +136,18 @@ impl Node {
                 let zxid = Zxid::new(first.epoch(), counter);
                 proposals.push(self.prepare(now, zxid, submission, &tree, &mut sessions));
             }
+            left
+        };
+        self.end_left(left);
+        {
+            let sizes = &mut lock(&self.shared.ensemble).proposals;
+            proposals
+                .iter()
+                .for_each(|(_, txn)| sizes.record(txn.len()));
         }
+        self.shared.totals.proposals.add(proposals.len() as u64);
         for (own, txn) in proposals {
             let zxid = Zxid(own.zxid);
-            lock(&self.shared.ensemble).proposals.record(txn.len());
-            self.shared.totals.proposals.add(1);
             self.own.push_back(own);
             self.handle(now, Event::Proposed { zxid, txn }, out)?;
         }
@@ -294,11 +302,13 @@ impl Node {
             }
             return Ok(());
         }
-        let upgraded = {
+        let (left, upgraded) = {
             let shared = Arc::clone(&self.shared);
             let sessions = lock(&shared.sessions);
-            self.upgrades(&sessions, batch)
+            let left = take_left(batch, &sessions);
+            (left, self.upgrades(&sessions, batch))
         };
+        self.end_left(left);
         for submission in upgraded {
             let request = submission.forwarded(submission.op);
             self.waiting
@@ -308,6 +318,14 @@ impl Node {
             self.handle(now, Event::Forwarded { request }, out)?;
         }
         Ok(())
+    }
+
+    /// Ends connections that their sessions have left.
+    fn end_left(&mut self, left: Vec<Arc<Lane>>) {
+        for lane in left {
+            lane.lock().end = End::Now;
+            self.rings.push(lane);
+        }
     }
 
     /// The server cannot serve: the client must try another one.
@@ -329,6 +347,11 @@ impl Node {
     ) -> Result<(), NodeError> {
         let bugs = self.shared.settings.bugs;
         let session = submission.session;
+        let left = has_left(&submission, &lock(&self.shared.sessions)).cloned();
+        if let Some(lane) = left {
+            self.end_left(vec![lane]);
+            return Ok(());
+        }
         match self.shared.mode() {
             Mode::Standalone | Mode::Leader => {
                 if let Some(link) = submission.link {
@@ -422,15 +445,75 @@ impl Node {
     }
 }
 
+/// The connection that a request came over, if its session has come back over another one of this server before the
+/// request was looked at.
+// spec: CP-CON-20, CP-SES-20. That closed the old connection, so what it still brings counts as unread. Carried
+// out, it could come after what the session did at another server in between: coming back made this one the owner.
+fn has_left<'a>(submission: &'a Submission, sessions: &Tracker) -> Option<&'a Arc<Lane>> {
+    let Waiter::Request(lane) = &submission.waiter else {
+        return None;
+    };
+    let session = sessions.get(submission.session)?;
+    (session.has_left(lane.id) && !Mutant::OldConnectionStays.acts()).then_some(lane)
+}
+
+/// Takes out of `batch` what came over connections that their sessions have left; returns those.
+fn take_left(batch: &mut Vec<Submission>, sessions: &Tracker) -> Vec<Arc<Lane>> {
+    let mut left = Vec::new();
+    batch.retain(|submission| {
+        let lane = has_left(submission, sessions);
+        left.extend(lane.cloned());
+        lane.is_none()
+    });
+    left
+}
+
 /// Whether a request wants a znode that goes with its session.
 fn makes_ephemeral(submission: &Submission) -> bool {
     let ephemeral = |flags| CreateMode::from_flags(flags).is_some_and(CreateMode::is_ephemeral);
     match Request::decode(submission.op, &submission.body) {
         Ok(Some(Request::Create(create) | Request::Create2(create))) => ephemeral(create.flags),
-        Ok(Some(Request::Multi(ops))) => ops.iter().any(|op| {
-            matches!(op, MultiOp::Create(create) | MultiOp::Create2(create) if ephemeral(create.flags))
+        Ok(Some(Request::Multi(ops))) => ops.iter().any(|op| match op {
+            MultiOp::Create(create) | MultiOp::Create2(create) => ephemeral(create.flags),
+            MultiOp::CreateContainer(_)
+            | MultiOp::CreateTtl(..)
+            | MultiOp::Delete(_)
+            | MultiOp::SetData(_)
+            | MultiOp::Check(_)
+            | MultiOp::GetChildren(_)
+            | MultiOp::GetData(_) => false,
         }),
-        _ => false,
+        Ok(Some(
+            Request::CreateContainer(_)
+            | Request::CreateTtl(..)
+            | Request::Delete(_)
+            | Request::DeleteContainer { .. }
+            | Request::Exists(_)
+            | Request::GetData(_)
+            | Request::SetData(_)
+            | Request::GetAcl { .. }
+            | Request::SetAcl { .. }
+            | Request::GetChildren(_)
+            | Request::GetChildren2(_)
+            | Request::Sync { .. }
+            | Request::Ping
+            | Request::Check(_)
+            | Request::MultiRead(_)
+            | Request::Reconfig(_)
+            | Request::CheckWatches(_)
+            | Request::RemoveWatches(_)
+            | Request::AddWatch(_)
+            | Request::Auth(_)
+            | Request::Sasl { .. }
+            | Request::SetWatches(_)
+            | Request::SetWatches2(_)
+            | Request::GetEphemerals { .. }
+            | Request::GetAllChildrenNumber { .. }
+            | Request::WhoAmI
+            | Request::CreateSession { .. }
+            | Request::CloseSession,
+        )) => false,
+        Ok(None) | Err(_) => false,
     }
 }
 
