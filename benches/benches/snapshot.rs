@@ -8,7 +8,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use zk_proto::StatPersisted;
 use zk_proto::snapshot::{Node, Piece};
 use zk_storage::disk::RealDisk;
-use zk_storage::snapshot::{Pieces, load};
+use zk_storage::snapshot::{Pieces, Tail, load};
 use zk_storage::{Compression, Config, Store};
 
 const ZNODES: u64 = 200_000;
@@ -53,7 +53,7 @@ fn write(store: &Store) -> zk_storage::Result<PathBuf> {
         }
     }
     writer.put(&Piece::End);
-    Ok(writer.finish(None)?.path)
+    Ok(writer.finish(Tail::default())?.path)
 }
 
 fn snapshots(criterion: &mut Criterion) {

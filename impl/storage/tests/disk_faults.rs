@@ -466,7 +466,9 @@ fn ft_disk_14_no_way_back_over_an_installed_snapshot() {
         .snapshot(leader.last, zk_storage::Compression::None)
         .unwrap();
     put_model(&mut writer, &leader).unwrap();
-    let prepared = writer.prepare(None).unwrap();
+    let prepared = writer
+        .prepare(zk_storage::snapshot::Tail::default())
+        .unwrap();
     let Server { store, log, .. } = &mut server;
     store.install(log.as_mut().unwrap(), &prepared).unwrap();
     server.model = leader;
