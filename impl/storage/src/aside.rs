@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::epoch::{EpochFile, Stored, read};
 use crate::error::{Context, Error, Result};
-use crate::names::{MARK, SESSIONS, parse_log, parse_snapshot};
+use crate::names::{FLOOR, MARK, SESSIONS, parse_log, parse_snapshot};
 use crate::store::Store;
 
 impl Store {
@@ -40,6 +40,7 @@ impl Store {
             EpochFile::Accepted.name(),
             EpochFile::Current.name(),
             SESSIONS,
+            FLOOR,
         ] {
             if let Stored::Garbage(_) = read(&*self.disk, &self.snapshot_dir.join(name))? {
                 numbers.push(name.to_owned());

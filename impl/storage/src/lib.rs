@@ -20,6 +20,7 @@ mod config;
 pub mod disk;
 mod epoch;
 mod error;
+mod floor;
 mod history;
 pub mod log;
 mod names;

@@ -31,6 +31,9 @@ pub(crate) const MARK: &str = "vivarium.mark";
 /// Holds the highest session id that this server may have handed out. Apache passes it by, too.
 // spec: CP-CON-12, INV-14
 pub(crate) const SESSIONS: &str = "vivarium.sessions";
+/// Holds the zxid of the newest snapshot that came from a leader. Apache passes it by, too.
+// spec: QP-DEF-25
+pub(crate) const FLOOR: &str = "vivarium.floor";
 /// A log file of zeros that waits for its name.
 pub(crate) const SPARE: &str = "vivarium.spare";
 
@@ -71,7 +74,7 @@ pub(crate) fn is_leftover(name: &str) -> bool {
     let unfinished = name.strip_suffix(TEMPORARY);
     unfinished.is_some_and(|name| {
         parse_snapshot(name).is_some()
-            || ["acceptedEpoch", "currentEpoch", SESSIONS].contains(&name)
+            || ["acceptedEpoch", "currentEpoch", SESSIONS, FLOOR].contains(&name)
     }) || name == SPARE
 }
 
@@ -138,6 +141,7 @@ mod tests {
             "currentEpoch.tmp",
             "acceptedEpoch.tmp",
             "vivarium.sessions.tmp",
+            "vivarium.floor.tmp",
             SPARE,
         ] {
             assert!(is_leftover(name), "{name}");
@@ -149,6 +153,7 @@ mod tests {
             "snapshot.x.tmp",
             MARK,
             SESSIONS,
+            FLOOR,
         ] {
             assert!(!is_leftover(name), "{name}");
         }

@@ -200,6 +200,7 @@ impl Store {
     /// The disk's.
     // spec: DF-REC-05, DF-BODY-05, DF-SNAP-06
     pub fn begin_database(&self) -> Result<()> {
+        self.write_floor(0)?;
         let mut writer = self.snapshot(0, Compression::None)?;
         writer.put(&Piece::Sessions(0));
         writer.put(&Piece::Acls(0));

@@ -77,6 +77,7 @@ impl Store {
             log.forget_mark();
             self.cut_logs(zxid)?;
         }
+        self.write_floor(zxid)?;
         let written = prepared.publish()?;
         log.jump(zxid)?;
         Ok(written)

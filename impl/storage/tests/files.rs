@@ -580,7 +580,7 @@ fn logs_in_a_directory_of_their_own() {
     );
     assert_eq!(
         disk.list(&logs_dir()).unwrap(),
-        ["snapshot.0", "snapshot.5"]
+        ["snapshot.0", "snapshot.5", "vivarium.floor"]
     );
 }
 

@@ -254,6 +254,49 @@ fn a_crash_at_every_step_of_an_installed_snapshot() {
     }
 }
 
+// spec: QP-DEF-25, DF-LOG-33. A start that takes the oldest snapshot for the floor lets a leader cut to a zxid that only
+// the installed snapshot held: the history would end at 15, and what comes next would be put behind the hole.
+#[test]
+fn nothing_is_cut_below_a_snapshot_that_came_from_a_leader() {
+    let (disk, mut server) = fifteen();
+    assert_eq!(server.store.floor().unwrap(), 0);
+    let leader = Model {
+        last: 0x2_0000_0005,
+        ..Model::empty()
+    };
+    install(&mut server, &leader).unwrap();
+    server.fill(zxids(3, 1..=2)).unwrap();
+    let (server, _) = restart(&disk);
+    assert!(names(&disk, "snapshot.").contains(&"snapshot.0".to_owned()));
+    assert_eq!(server.store.floor().unwrap(), leader.last);
+    drop(server);
+
+    // Behind the floor is the hole.
+    let (mut below, _) = restart(&disk.fork());
+    assert_eq!(truncate(&mut below, leader.last - 1).unwrap(), 15);
+    let (mut at, _) = restart(&disk);
+    assert_eq!(truncate(&mut at, leader.last).unwrap(), leader.last);
+    assert_eq!(restart(&disk).0.store.floor().unwrap(), leader.last);
+
+    // Snapshots of its own are made of its own log, and the floor stays.
+    let (mut server, _) = restart(&disk);
+    server.fill(zxids(4, 1..=2)).unwrap();
+    server.snapshot().unwrap();
+    assert_eq!(restart(&disk).0.store.floor().unwrap(), leader.last);
+
+    // A crash before the next snapshot gets its name: the file speaks of one that is not there.
+    disk.put_file(&file("vivarium.floor"), b"38654705665");
+    assert_eq!(restart(&disk).0.store.floor().unwrap(), 0x4_0000_0002);
+    disk.delete_file(&file("vivarium.floor"));
+    assert_eq!(restart(&disk).0.store.floor().unwrap(), 0x4_0000_0002);
+    disk.put_file(&file("vivarium.floor"), b"nine");
+    let refused = restart(&disk).0.store.floor();
+    assert!(
+        matches!(&refused, Err(Error::Damaged(damage)) if damage.file == file("vivarium.floor")),
+        "{refused:?}"
+    );
+}
+
 fn install(server: &mut Server, leader: &Model) -> Result<(), Error> {
     let mut writer = server.store.snapshot(leader.last, Compression::None)?;
     put_model(&mut writer, leader)?;

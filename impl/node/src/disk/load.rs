@@ -47,7 +47,7 @@ pub fn restore(store: &Store, settings: &zk_tree::Settings, window: usize) -> Re
         accepted: Epoch(accepted),
         current: Epoch(current),
         trusted,
-        floor: Zxid(store.oldest_snapshot()?.unwrap_or(0)),
+        floor: Zxid(store.floor()?),
         base: Zxid(base),
         log: std::mem::take(&mut load.log).into(),
     };

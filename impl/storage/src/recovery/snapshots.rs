@@ -49,11 +49,6 @@ impl Store {
         Ok(files)
     }
 
-    /// The zxid in the name of the oldest snapshot: how far back a truncation can reach.
-    pub fn oldest_snapshot(&self) -> Result<Option<i64>> {
-        Ok(self.snapshots()?.last().map(|file| file.zxid))
-    }
-
     /// Loads the newest snapshot that is whole and that `allowed` takes, by name and then by tail.
     // spec: DF-REC-01, FT-DISK-14
     pub(crate) fn load_newest(
