@@ -9,3 +9,5 @@ mod shell;
 
 pub use run::{PeerConfig, PeerRole, QuorumConfig, RunError, ServerConfig};
 pub use serve::{Server, run, set_aside};
+#[cfg(feature = "mutants")]
+pub use shell::fault::Fault;

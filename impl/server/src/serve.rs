@@ -14,7 +14,7 @@ use crate::shell::quorum::links::Links;
 use crate::shell::quorum::members::{Members, PortKind};
 use crate::shell::recorder::{Recorder, Steps};
 use crate::shell::snapshots::{SnapshotSignal, SnapshotThread};
-use crate::shell::{fatal, host};
+use crate::shell::{fatal, fault, host};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,7 +28,6 @@ use zab::{Peer, ServerId};
 use zk_node::disk::{Command, Keeper, restore, session_ids};
 use zk_node::words::{About, DEFAULT_TRACE_MASK};
 use zk_node::{Input, Node, Shared};
-use zk_storage::disk::RealDisk;
 use zk_storage::{Log, Store};
 
 /// A server at work. Dropping it without `stop` leaves its threads running.
@@ -75,7 +74,7 @@ impl Server {
     /// Damage of the data directory, a port in use, a configuration that cannot be.
     pub fn start(config: ServerConfig) -> Result<Self, RunError> {
         let clock = Clock::start();
-        let store = Arc::new(Store::open(Arc::new(RealDisk), storage_config(&config))?);
+        let store = Arc::new(Store::open(fault::disk(), storage_config(&config))?);
         let members = config
             .quorum
             .clone()
@@ -399,7 +398,7 @@ fn scatter(clock: Clock) -> u32 {
 /// A running server on the same directory, a single server, or the disk's.
 // spec: P-REPAIR
 pub fn set_aside(config: &ServerConfig) -> Result<Vec<PathBuf>, RunError> {
-    let store = Store::open(Arc::new(RealDisk), storage_config(config))?;
+    let store = Store::open(fault::disk(), storage_config(config))?;
     Ok(store.set_aside()?)
 }
 

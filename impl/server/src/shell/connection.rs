@@ -2,6 +2,7 @@
 //! bytes to the socket. At most one read and one write call a batch of requests.
 
 use super::clients::Port;
+use super::fault::{self, Turn};
 use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
@@ -77,7 +78,7 @@ impl Bell for Rope {
 }
 
 /// Why a turn of the task ended it.
-enum Turn {
+enum Ending {
     /// The lane said so, and all is written.
     Ended,
     /// The peer closed, or the socket failed.
@@ -104,8 +105,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Connection<S> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
-        let turn = ready!(this.turn(cx));
-        if matches!(turn, Turn::TooLate) {
+        let ending = ready!(this.turn(cx));
+        if matches!(ending, Ending::TooLate) {
             this.port.shared.totals.sessionless_expired.add(1);
         }
         this.port.shared.leave(this.conn.lane());
@@ -131,7 +132,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    fn turn(&mut self, cx: &mut Context<'_>) -> Poll<Turn> {
+    fn turn(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
+        fault::pass(Turn::Clients);
         loop {
             if self.bell.heard(cx) {
                 SCRATCH.with_borrow_mut(|scratch| {
@@ -141,15 +143,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             match self.write(cx) {
                 Ok(()) => {}
-                Err(_) => return Poll::Ready(Turn::Gone),
+                Err(_) => return Poll::Ready(Ending::Gone),
             }
             let drained = self.unsent.is_empty();
             if self.end == End::Now || (self.end == End::AfterOutput && drained) {
-                return Poll::Ready(Turn::Ended);
+                return Poll::Ready(Ending::Ended);
             }
             if self.end == End::Open && drained && self.conn.wants_input() {
                 match self.read(cx) {
-                    Poll::Ready(Ok(0)) | Poll::Ready(Err(_)) => return Poll::Ready(Turn::Gone),
+                    Poll::Ready(Ok(0)) | Poll::Ready(Err(_)) => return Poll::Ready(Ending::Gone),
                     Poll::Ready(Ok(_)) => continue,
                     Poll::Pending => {}
                 }
@@ -159,12 +161,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     /// Everything is tried; the bell, the socket or the deadline goes on.
-    fn wait(&mut self, cx: &mut Context<'_>) -> Poll<Turn> {
+    fn wait(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
         if self.conn.deadline_ms().is_none() {
             self.deadline = None;
         }
         match &mut self.deadline {
-            Some(deadline) => deadline.as_mut().poll(cx).map(|()| Turn::TooLate),
+            Some(deadline) => deadline.as_mut().poll(cx).map(|()| Ending::TooLate),
             None => Poll::Pending,
         }
     }

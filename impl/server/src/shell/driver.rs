@@ -2,6 +2,7 @@
 
 use super::clock::Clock;
 use super::fatal::die;
+use super::fault::{self, Turn};
 use super::inbox::Inbox;
 use super::quorum::election::Election;
 use super::quorum::links::{Links, Standing};
@@ -32,6 +33,7 @@ pub(crate) fn drive(mut node: Node, inbox: &Inbox<Input>, clock: Clock, hands: &
     let mut outputs = Vec::new();
     let mut served = false;
     loop {
+        fault::pass(Turn::Driver);
         if let Err(error) = node.step(clock.now(), inputs.drain(..), &mut outputs) {
             die(&error);
         }

@@ -1,5 +1,7 @@
 //! The end of a process that cannot go on.
 
+use std::io::{self, Write};
+
 /// Exit status of a server that stopped itself: a panic, a failed sync, a broken invariant.
 pub(crate) const STOPPED: i32 = 70;
 
@@ -7,7 +9,8 @@ pub(crate) const STOPPED: i32 = 70;
 // spec: P-DIE, FT-DISK-05
 pub(crate) fn die(why: &dyn std::fmt::Display) -> ! {
     tracing::error!("the server stops: {why}");
-    eprintln!("vivarium: the server stops: {why}");
+    // Nobody may read this, and the disk that it goes to may be the one that failed.
+    drop(writeln!(io::stderr(), "vivarium: the server stops: {why}"));
     std::process::exit(STOPPED)
 }
 

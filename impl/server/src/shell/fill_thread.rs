@@ -1,5 +1,6 @@
 //! The fill thread: writes the zeros of the next log file, so that no write waits for them.
 
+use super::fault::{self, Turn};
 use super::inbox::Inbox;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -49,6 +50,7 @@ impl FillThread {
     pub(crate) fn run(&self) {
         let mut orders = Vec::new();
         while self.orders.take(&mut orders, None) {
+            fault::pass(Turn::Fill);
             for filler in orders.drain(..) {
                 let filled = self.fill(filler);
                 *self.done.lock().unwrap_or_else(PoisonError::into_inner) = filled;

@@ -1,6 +1,7 @@
 //! The log thread: all that is queued, one sync, one completion.
 
 use super::fatal::die;
+use super::fault::{self, Turn};
 use super::fill_thread::{FillThread, Filled};
 use super::inbox::Inbox;
 use crate::run::Batching;
@@ -31,6 +32,7 @@ impl LogThread {
     pub(crate) fn run(mut self) {
         let mut batch = Vec::new();
         while self.queue.take(&mut batch, None) {
+            fault::pass(Turn::Log);
             self.wait_for_company(&mut batch);
             while !batch.is_empty() {
                 let at_most = (self.batching.max_requests.max(1) as usize).min(batch.len());

@@ -11,6 +11,7 @@ pub(crate) mod clock;
 pub(crate) mod connection;
 pub(crate) mod driver;
 pub(crate) mod fatal;
+pub(crate) mod fault;
 pub(crate) mod fill_thread;
 pub(crate) mod host;
 pub(crate) mod inbox;

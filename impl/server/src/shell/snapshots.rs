@@ -1,5 +1,6 @@
 //! The snapshot thread: writes one when it is due, then drops what no recovery needs.
 
+use super::fault::{self, Turn};
 use super::inbox::Inbox;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +42,7 @@ impl SnapshotThread {
         let mut due = Vec::new();
         while self.signal.0.take(&mut due, None) {
             due.clear();
+            fault::pass(Turn::Snapshot);
             match self.write() {
                 Ok(()) => self.purge(&mut purger),
                 Err(error) => tracing::warn!(%error, "a snapshot failed; the next one tries again"),

@@ -15,6 +15,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -31,6 +32,10 @@ const COMMON: &str = "tickTime=200\nmaxSessionTimeout=60000\nmaxClientCnxns=0\n\
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Vivarium,
+    /// Ours, with this fault once [`Server::fault`] is called (`src/shell/fault.rs`).
+    Faulty(&'static str),
+    /// Ours, which a limit on the length of files does not kill by a signal.
+    Unsignalled,
     /// By release.
     Apache(&'static str),
 }
@@ -81,6 +86,21 @@ impl Server {
             Kind::Vivarium => {
                 let mut command = Command::new(env!("CARGO_BIN_EXE_vivarium"));
                 command.arg("server");
+                command
+            }
+            Kind::Faulty(fault) => {
+                let mut command = Command::new(faulty());
+                command.env("VIVARIUM_FAULT", fault);
+                // The log shows what the panic said, not where.
+                command.env("RUST_BACKTRACE", "0");
+                command.env("VIVARIUM_FAULT_FILE", self.folder.join("fault"));
+                command.arg("server");
+                command
+            }
+            Kind::Unsignalled => {
+                let mut command = Command::new("sh");
+                command.args(["-c", "trap '' XFSZ; exec \"$0\" server \"$1\""]);
+                command.arg(env!("CARGO_BIN_EXE_vivarium"));
                 command
             }
             Kind::Apache(release) => {
@@ -162,6 +182,16 @@ impl Server {
         child.wait().unwrap();
     }
 
+    /// From now on the fault acts.
+    pub(crate) fn fault(&self) {
+        fs::write(self.folder.join("fault"), "").unwrap();
+    }
+
+    /// The exit status of a process that ends by itself.
+    pub(crate) fn ends(&mut self) -> Option<i32> {
+        wait(self.child.take().unwrap(), PATIENCE).status.code()
+    }
+
     /// SIGTERM, and the exit status that follows.
     pub(crate) fn terminate(&mut self) -> Option<i32> {
         let child = self.child.take().unwrap();
@@ -177,6 +207,20 @@ impl Drop for Server {
             let _reaped = child.wait();
         }
     }
+}
+
+/// The server that can be given a fault: built here, apart from the one for use.
+fn faulty() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let built = Command::new(env!("CARGO"))
+            .args(["build", "-q", "--locked", "-p", "zk-server"])
+            .args(["--features", "mutants", "--bin", "vivarium-mutant"])
+            .status()
+            .unwrap();
+        assert!(built.success(), "the server with faults does not build");
+        Path::new(env!("CARGO_BIN_EXE_vivarium")).with_file_name("vivarium-mutant")
+    })
 }
 
 /// Asks a server by a word.
