@@ -24,7 +24,7 @@ fn a_session_from_its_first_connection_to_its_end() {
 }
 
 /// Lock, ReadLock and WriteLock, Election, Counter, Barrier, DoubleBarrier, Queue, LockingQueue, Party,
-/// Semaphore, Lease, DataWatch, ChildrenWatch, TreeCache; in each a client is killed.
+/// Semaphore, Lease, DataWatch, ChildrenWatch, TreeCache; in each a client is killed while it holds or waits.
 // spec: CP-SES-13, CP-EPH-04
 #[test]
 fn recipes_survive_the_death_of_a_client() {

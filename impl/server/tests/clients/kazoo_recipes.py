@@ -42,10 +42,16 @@ def recipe(test):
     return test
 
 
+def mark(role, root):
+    """The znode that lives as long as the victim's session."""
+    return "/victims/" + role + root.replace("/", "-")
+
+
 class Killed:
     """A victim that has taken its part; `kill` ends it."""
 
     def __init__(self, role, root):
+        self.mark = mark(role, root)
         self.process = subprocess.Popen(
             [sys.executable, __file__, ADDRESS, role, root], stdout=subprocess.PIPE, text=True)
         line = self.process.stdout.readline()
@@ -54,7 +60,15 @@ class Killed:
     def kill(self):
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
-        return time.monotonic()
+        self.since = time.monotonic()
+        return self.since
+
+    def kill_and_expire(self, witness):
+        """Until the session of the dead is over, which is neither at once nor never."""
+        assert witness.exists(self.mark)
+        self.kill()
+        wait_for("the end of the session", lambda: not witness.exists(self.mark))
+        expired(self.since)
 
 
 def expired(since):
@@ -65,6 +79,22 @@ def expired(since):
 
 def ready():
     print("ready", flush=True)
+
+
+def ready_and_stuck(*args, **more):
+    """In the place of a call that a victim does not live to make."""
+    ready()
+    threading.Event().wait()
+
+
+def ready_after(call, path):
+    """`call`, which says `ready` when it has left its watch on `path`."""
+    def told(*args, **more):
+        answer = call(*args, **more)
+        if args[0] == path:
+            ready()
+        return answer
+    return told
 
 
 def wait_for(what, condition):
@@ -175,46 +205,68 @@ def election(a, b, root):
     assert led == ["a", "b"], led
 
 
-# Counter: what a dead client counted stays.
+# Counter: one dies between its read and its write, one while it counts. What they wrote counts once, and nothing else.
+
+STEP = 1000
+
 
 @victim
 def counting(client, root):
     counter = client.Counter(root)
-    for _ in range(10):
-        counter += 1
+    for _ in range(3):
+        counter += STEP
+    client.set = ready_and_stuck
+    counter += STEP
+
+
+@victim
+def racing(client, root):
+    counter = client.Counter(root)
+    counter += STEP
     ready()
+    while True:
+        counter += STEP
 
 
 @recipe
 def counter(a, b, root):
-    dead = Killed("counting", root)
-    dead.kill()
+    stuck = Killed("counting", root)
+    racer = Killed("racing", root)
     counters = [a.Counter(root), b.Counter(root)]
 
     def count(counter):
         for _ in range(20):
             counter += 2
             counter -= 1
-    for done in [in_thread(count, counter) for counter in counters]:
+    counted = [in_thread(count, counter) for counter in counters]
+    wait_for("a race", lambda: counters[0].value > 10 * STEP)
+    racer.kill_and_expire(b)
+    stuck.kill_and_expire(a)
+    for done in counted:
         done.result(PATIENCE)
-    assert counters[0].value == 50, counters[0].value
+    steps, rest = divmod(counters[0].value, STEP)
+    assert rest == 40, counters[0].value
+    # Each step is one write, and each write is counted by the znode's version.
+    writes = a.get(root)[1].version
+    assert writes == steps + 80, (writes, steps)
+    count(counters[1])
+    assert counters[0].value == steps * STEP + 60
 
 
 # Barrier: one of those who wait dies; the others pass when it is lifted.
 
 @victim
 def barrier_waiter(client, root):
-    barrier = client.Barrier(root)
-    threading.Thread(target=barrier.wait, args=(PATIENCE,), daemon=True).start()
-    ready()
+    client.exists = ready_after(client.exists, root)
+    client.Barrier(root).wait()
 
 
 @recipe
 def barrier(a, b, root):
     a.Barrier(root).create()
     waiting = [in_thread(c.Barrier(root).wait, PATIENCE) for c in (a, b)]
-    Killed("barrier_waiter", root).kill()
-    assert not a.Barrier(root).wait(0.3)
+    Killed("barrier_waiter", root).kill_and_expire(a)
+    assert not any(w.done() for w in waiting)
     assert b.Barrier(root).remove()
     assert all(w.result(PATIENCE) for w in waiting)
 
@@ -243,19 +295,24 @@ def double_barrier(a, b, root):
     wait_for("an empty barrier", lambda: b.get_children(root) == [])
 
 
-# Queue: what a dead client put stays, and each item is taken once.
+# Queue: one dies when it has read an item and not taken it yet. What it took is gone, what it held is not, and each item
+# is taken once.
 
 @victim
-def putting(client, root):
+def putting_and_taking(client, root):
     queue = client.Queue(root)
     for n in range(10):
         queue.put(b"%d" % n)
-    ready()
+    assert [queue.get(), queue.get()] == [b"0", b"1"]
+    client.delete = ready_and_stuck
+    queue.get()
 
 
 @recipe
 def queue(a, b, root):
-    Killed("putting", root).kill()
+    dead = Killed("putting_and_taking", root)
+    assert len(a.Queue(root)) == 8
+    dead.kill_and_expire(a)
     taken = []
 
     def take(client):
@@ -264,15 +321,22 @@ def queue(a, b, root):
             taken.append(item)
     for done in [in_thread(take, c) for c in (a, b)]:
         done.result(PATIENCE)
-    assert sorted(taken) == [b"%d" % n for n in range(10)], taken
+    assert sorted(taken) == [b"%d" % n for n in range(2, 10)], taken
 
 
-# LockingQueue: an item whose taker dies comes back.
+# LockingQueue: an item whose taker dies comes back; one that comes when a waiter is dead goes to the other.
 
 @victim
 def taking(client, root):
     assert client.LockingQueue(root).get(PATIENCE) == b"first"
     ready()
+
+
+@victim
+def taker_in_waiting(client, root):
+    # Its second question: the watches on items and on locks stand.
+    client.get_children = ready_after(client.get_children, root + "/taken")
+    client.LockingQueue(root).get()
 
 
 @recipe
@@ -287,6 +351,12 @@ def locking_queue(a, b, root):
     expired(since)
     assert other.holds_lock() and other.consume()
     assert len(a.LockingQueue(root)) == 0
+    waiter = Killed("taker_in_waiting", root)
+    third = in_thread(other.get, PATIENCE)
+    waiter.kill_and_expire(a)
+    assert not third.done()
+    a.LockingQueue(root).put(b"third")
+    assert third.result(PATIENCE) == b"third" and other.consume()
 
 
 # Party: a dead member is missed.
@@ -434,7 +504,10 @@ def perform(name):
 
 def main():
     if len(sys.argv) > 2:
-        VICTIMS[sys.argv[2]](connect(), sys.argv[3])
+        role, root = sys.argv[2:]
+        client = connect()
+        client.create(mark(role, root), ephemeral=True, makepath=True)
+        VICTIMS[role](client, root)
         threading.Event().wait()
     failed = 0
     with concurrent.futures.ThreadPoolExecutor(5) as pool:
