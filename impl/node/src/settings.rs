@@ -102,9 +102,18 @@ pub struct Throttle {
     /// 0 = off.
     pub max_requests: u32,
     pub drop_stale: bool,
+    pub stale_connection_check: bool,
     pub stale_latency_check: bool,
     /// 0 = off.
     pub throttled_op_wait_ms: u32,
+}
+
+impl Throttle {
+    /// Whether the requests of a connection that the client closed are dropped.
+    #[must_use]
+    pub fn drops_of_closed(&self) -> bool {
+        self.drop_stale && self.stale_connection_check
+    }
 }
 
 /// The connection throttle (CP-THR-06).
@@ -209,6 +218,7 @@ impl Default for Throttle {
         Self {
             max_requests: 0,
             drop_stale: true,
+            stale_connection_check: true,
             stale_latency_check: false,
             throttled_op_wait_ms: 0,
         }

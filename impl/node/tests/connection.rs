@@ -602,6 +602,7 @@ fn the_throttle_lets_connections_on_in_the_order_in_which_they_came() {
     // spec: CP-THR-03
     let mut host = throttled(Throttle {
         max_requests: 1,
+        stale_connection_check: false,
         ..Throttle::default()
     });
     let conns: Vec<_> = (0..4).map(|_| host.connect().0).collect();
@@ -682,6 +683,51 @@ fn a_request_older_than_its_session_may_be_silent_ends_its_connection() {
         [1],
         "closeSession is never stale"
     );
+}
+
+/// Its end is seen though its request waits; what it asked is not done, but for its session's end.
+#[test]
+fn requests_of_a_closed_connection_are_dropped_while_they_wait() {
+    // spec: CP-THR-04
+    for (check, drops) in [(true, true), (false, false)] {
+        let mut host = throttled(Throttle {
+            max_requests: 1,
+            stale_connection_check: check,
+            ..Throttle::default()
+        });
+        let ((busy, _), (gone, _), (leaving, _)) = (host.connect(), host.connect(), host.connect());
+        host.disk_holds = true;
+        host.send(busy, &encode(1, &create("/a", 0)));
+        host.send(gone, &encode(1, &create("/gone", 0)));
+        let mut bytes = encode(1, &create("/leaving", 0));
+        bytes.extend(encode(2, &Request::CloseSession));
+        host.send(leaving, &bytes);
+        // Unless closed connections matter, nothing is read behind what waits.
+        for conn in [gone, leaving] {
+            assert_eq!(host.conn(conn).wants_input(), drops);
+        }
+        if drops {
+            assert!(!host.conn_mut(gone).input_ended());
+            host.drop_conn(gone);
+            assert!(host.conn_mut(leaving).input_ended());
+            assert!(host.conn(leaving).has_more());
+        }
+        // Nor is a client read without end.
+        host.send(busy, &encode(9, &Request::Ping).repeat(6000));
+        assert!(!host.conn(busy).wants_input());
+        host.release_disk();
+        assert_eq!(
+            host.shared.totals.stale_requests.get(),
+            if drops { 2 } else { 0 }
+        );
+        let replies = replies(&host.output(leaving).0);
+        assert_eq!(xids(&replies), if drops { vec![2] } else { vec![1, 2] });
+        assert!(!host.conn(leaving).has_more());
+        for (xid, path) in [(2, "/gone"), (3, "/leaving")] {
+            let found = host.ask(busy, xid, &exists(path, false)).pop().unwrap();
+            assert_eq!(found.err, if drops { -101 } else { 0 }, "{path}");
+        }
+    }
 }
 
 #[test]

@@ -22,11 +22,11 @@ use crate::shared::Shared;
 use crate::time::Now;
 use crate::words::Word;
 use bytes::Bytes;
-use frame::Kept;
+use frame::{Cut, Kept, cut};
 pub use handshake::{Hello, Resume};
 use lane::{Attached, End, Lane};
 use std::sync::Arc;
-use zk_proto::{Id, OpCode};
+use zk_proto::{Id, OpCode, Reader, RequestHeader};
 
 /// What a connection asks of the driver, in the order given.
 #[derive(Debug)]
@@ -49,6 +49,10 @@ pub struct ClientRequest {
     /// The identities of the connection when the request arrived (CP-ACL-16).
     pub ids: Arc<[Id]>,
 }
+
+/// What a connection that the request throttle holds back may have sent before it is read no further, bytes.
+// spec: P-BOUND
+const THROTTLED_KEPT_BYTES: usize = 64 << 10;
 
 /// Owned by the connection's task.
 #[derive(Debug)]
@@ -128,10 +132,35 @@ impl Conn {
         match &self.phase {
             Phase::First | Phase::Closing => true,
             Phase::Opening => false,
-            Phase::Open(_) => {
-                self.kept.is_empty() || (self.throttled_since_ms.is_none() && !self.stalled())
-            }
+            Phase::Open(_) => self.kept.is_empty() || (self.looks_for_the_end() && !self.stalled()),
         }
+    }
+
+    /// Whether to read on though something is kept: while the throttle holds it back, only to see whether the
+    /// client is still there.
+    fn looks_for_the_end(&self) -> bool {
+        let drops = self.shared.settings.throttle.drops_of_closed();
+        self.throttled_since_ms.is_none() || (drops && self.kept.len() < THROTTLED_KEPT_BYTES)
+    }
+
+    /// Whether something that was received is not done yet.
+    #[must_use]
+    pub fn has_more(&self) -> bool {
+        !self.kept.is_empty()
+    }
+
+    /// The client closed its side. What the throttle holds back is dropped, but for the request that closes the
+    /// session: if this returns true, that one waits for its turn, and the bell rings when it comes.
+    // spec: CP-THR-04
+    pub fn input_ended(&mut self) -> bool {
+        if self.throttled_since_ms.is_none() {
+            return false;
+        }
+        let all = self.kept.take();
+        let (dropped, close) = split_at_close(&all, self.shared.settings.max_frame_bytes);
+        self.shared.totals.stale_requests.add(dropped);
+        self.kept.keep(close.unwrap_or_default());
+        close.is_some()
     }
 
     fn stalled(&self) -> bool {
@@ -175,4 +204,18 @@ impl Conn {
         let out = std::mem::replace(&mut state.out, empty);
         (out, state.end)
     }
+}
+
+/// How many requests stand before the one that closes the session, and that one's frame.
+fn split_at_close(mut bytes: &[u8], max_bytes: usize) -> (u64, Option<&[u8]>) {
+    let mut before = 0;
+    while let Cut::Frame { payload, rest } = cut(bytes, max_bytes) {
+        let header = RequestHeader::read(&mut Reader::new(payload));
+        if header.is_ok_and(|header| header.op == OpCode::CloseSession.code()) {
+            return (before, bytes.get(..bytes.len() - rest.len()));
+        }
+        before += 1;
+        bytes = rest;
+    }
+    (before, None)
 }

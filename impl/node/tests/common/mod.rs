@@ -125,6 +125,10 @@ impl Host {
         &self.conns[&conn]
     }
 
+    pub fn conn_mut(&mut self, conn: usize) -> &mut Conn {
+        self.conns.get_mut(&conn).unwrap()
+    }
+
     /// Bytes arrive, and everything that follows from them happens.
     pub fn send(&mut self, conn: usize, bytes: &[u8]) {
         self.send_at_once(&[(conn, bytes)]);

@@ -305,7 +305,7 @@ pub static SECTIONS: &[Section] = &[
         property("request_throttle_max_requests", "0", int(0, |d, v| d.server.settings.throttle.max_requests = v), "requests in process before others wait; 0: off"),
         inside("request_throttle_stall_time", "ms between two looks at the queue; ours is looked at whenever a request is done"),
         property("request_throttle_drop_stale", "true", loose(|d, v| d.server.settings.throttle.drop_stale = v), "drop requests nobody waits for"),
-        property("request_stale_connection_check", "", Kind::Unused, "stale: its connection is closed").warns(is_false, "always true here: requests that wait for the throttle wait in their connection"),
+        property("request_stale_connection_check", "true", loose(|d, v| d.server.settings.throttle.stale_connection_check = v), "stale: its connection is closed"),
         property("request_stale_latency_check", "false", loose(|d, v| d.server.settings.throttle.stale_latency_check = v), "stale: older than its session's timeout"),
         inside("request_throttler.shutdownTimeout", "ms that waiting requests have at the end"),
         property("throttled_op_wait_time", "0", int(0, |d, v| d.server.settings.throttle.throttled_op_wait_ms = v), "ms after which a waiting request is answered ThrottledOp; 0: off"),

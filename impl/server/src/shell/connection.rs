@@ -95,6 +95,8 @@ pub(crate) struct Connection<S> {
     unsent: Vec<u8>,
     sent: usize,
     end: End,
+    /// The client closed its side: nothing is read or written any more.
+    gone: bool,
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
@@ -128,6 +130,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             unsent: Vec::new(),
             sent: 0,
             end: End::Open,
+            gone: false,
             deadline,
         }
     }
@@ -141,6 +144,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     self.hand_over(&mut scratch.asks);
                 });
             }
+            if self.gone {
+                if !self.conn.has_more() {
+                    return Poll::Ready(Ending::Gone);
+                }
+                return self.wait(cx);
+            }
             match self.write(cx) {
                 Ok(()) => {}
                 Err(_) => return Poll::Ready(Ending::Gone),
@@ -151,7 +160,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             if self.end == End::Open && drained && self.conn.wants_input() {
                 match self.read(cx) {
-                    Poll::Ready(Ok(0)) | Poll::Ready(Err(_)) => return Poll::Ready(Ending::Gone),
+                    Poll::Ready(Ok(0)) | Poll::Ready(Err(_)) => {
+                        self.gone = true;
+                        if !self.conn.input_ended() {
+                            return Poll::Ready(Ending::Gone);
+                        }
+                    }
                     Poll::Ready(Ok(_)) => continue,
                     Poll::Pending => {}
                 }
