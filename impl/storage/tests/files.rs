@@ -528,6 +528,34 @@ fn a_first_record_longer_than_a_files_zeros() {
     assert_eq!(recovered.state(), written.state());
 }
 
+/// What a crash left of a file's first record keeps neither that zxid from being written nor the file before from
+/// being judged.
+// spec: DF-RD-03, DF-ALG-02, P-DETECT
+#[test]
+fn a_file_whose_first_record_is_torn_is_begun_anew() {
+    let disk = SimDisk::new();
+    let mut server = ten(&disk);
+    server.log().roll().unwrap();
+    server.append(11, &create("/n11", &[b'd'; 9000])).unwrap();
+    server.log().sync().unwrap();
+    drop(server);
+    edit(&disk, "log.b", |bytes| bytes[4096..].fill(0));
+    // The mark says that the eleventh was synced.
+    assert!(start(&disk.fork()).is_err());
+    disk.delete_file(&file("vivarium.mark"));
+    let damaged = disk.fork();
+    edit(&damaged, "log.1", |bytes| {
+        let last = bytes.len() - 2;
+        bytes[last] ^= 1;
+    });
+    assert!(start(&damaged).is_err());
+    let (mut server, _) = restart(&disk);
+    assert_eq!(server.model.last, 10);
+    server.fill(11..=12).unwrap();
+    drop(server);
+    assert_eq!(restart(&disk).0.model.last, 12);
+}
+
 #[test]
 fn another_thread_may_prepare_the_next_file() {
     let disk = SimDisk::new();

@@ -98,7 +98,7 @@ pub(crate) fn replay(
         through,
         mark,
         result,
-        tail: None,
+        tails: Vec::new(),
         seen_any: false,
     };
     for file in store.logs_from(snapshot.saturating_add(1))? {
@@ -128,9 +128,16 @@ struct Walk<'a> {
     through: i64,
     mark: Found,
     result: Replay,
-    /// The newest file that holds a record or a fault, not yet judged.
-    tail: Option<(LogFile, End, LogReader)>,
+    /// Files not yet judged: the newest that holds a record, and those behind it that hold a fault instead.
+    tails: Vec<Tail>,
     seen_any: bool,
+}
+
+struct Tail {
+    file: LogFile,
+    end: End,
+    reader: LogReader,
+    has_records: bool,
 }
 
 impl Walk<'_> {
@@ -156,7 +163,12 @@ impl Walk<'_> {
             self.empty(file)?;
         } else {
             self.result.read.push(file.clone());
-            self.tail = Some((file, end, reader));
+            self.tails.push(Tail {
+                file,
+                end,
+                reader,
+                has_records: !is_first,
+            });
         }
         Ok(false)
     }
@@ -173,10 +185,10 @@ impl Walk<'_> {
             ));
         }
         self.result.empty.clear();
-        match self.tail.take() {
-            Some((before, end, reader)) => self.settle_middle(&before, &end, reader, record.zxid),
-            None => Ok(()),
+        for before in std::mem::take(&mut self.tails) {
+            self.settle_middle(&before.file, &before.end, before.reader, record.zxid)?;
         }
+        Ok(())
     }
 
     fn record(
@@ -328,8 +340,14 @@ impl Walk<'_> {
     }
 
     fn finish(mut self) -> Result<Replay> {
-        if let Some((file, end, reader)) = self.tail.take() {
-            let torn = self.judge_last(&file, &end, reader)?;
+        for tail in std::mem::take(&mut self.tails) {
+            let Tail { file, end, .. } = tail;
+            let torn = self.judge_last(&file, &end, tail.reader)?;
+            // The file of that name is begun anew: what it held was never synced.
+            if !tail.has_records {
+                self.result.empty.push(file);
+                continue;
+            }
             let unsynced_from = self.marked(&file).map(|mark| mark.offset);
             self.result.end = Some(LogEnd {
                 file,
