@@ -17,6 +17,10 @@ use crate::wire::value::Value;
 /// one that answers.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How an event shows the zxid of a txn, and none.
+const A_TXN: &str = " zxid a txn";
+const NO_ZXID: &str = " zxid -1";
+
 /// Names given so far. Sessions are called by the script's names.
 pub struct Names {
     root: String,
@@ -209,11 +213,16 @@ fn show_event(names: &Names, event: &Event) -> String {
     let zxid = names.zxid(event.zxid);
     // A write's own event comes before its reply gives the zxid a name.
     let zxid = if zxid.starts_with('#') || zxid == "other" {
-        "a txn"
+        A_TXN.to_owned()
     } else {
-        &zxid
+        format!(" zxid {zxid}")
     };
-    format!(" [{} {} zxid {zxid}]", event_name(event.kind), event.path)
+    format!(" [{} {}{zxid}]", event_name(event.kind), event.path)
+}
+
+/// What `text` would be if its events carried no zxid.
+pub fn events_without_zxid(text: &str) -> String {
+    text.replace(A_TXN, NO_ZXID)
 }
 
 fn show_reply(names: &Names, reply: &Reply, write: bool) -> String {

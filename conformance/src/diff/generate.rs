@@ -92,12 +92,17 @@ const VERSIONS: &[&str] = &[
 ];
 const WATCH: &[&str] = &["", "watch=true"];
 
-/// `count` lines. `skip` names operations to leave out.
+/// `count` lines. Each of `skip` leaves out the lines that have all its words; the name of an argument is a word.
 pub fn episode(random: &mut Random, count: usize, skip: &[String]) -> Vec<String> {
     let mut lines = Vec::with_capacity(count);
     while lines.len() < count {
         let line = line(random);
-        let skipped = |word: &String| line.split_whitespace().any(|part| part == word);
+        let has = |word: &str| {
+            line.split_whitespace().any(|part| {
+                part == word || part.split_once('=').is_some_and(|(name, _)| name == word)
+            })
+        };
+        let skipped = |words: &String| !words.is_empty() && words.split_whitespace().all(has);
         if !skip.iter().any(skipped) {
             lines.push(line);
         }
@@ -251,14 +256,13 @@ fn watches(random: &mut Random) -> String {
 fn set_watches(random: &mut Random) -> String {
     let zxid = random.pick(&["1", "0x7ffffffffffffff"]);
     let mut list = |name: &str| format!("{name}=[{},{}]", random.pick(PATHS), random.pick(PATHS));
-    let lists = [
-        list("data"),
-        list("exist"),
-        list("child"),
-        list("persistent"),
-        list("recursive"),
-    ];
-    format!("setWatches2 relativeZxid={zxid} {}", lists.join(" "))
+    let once = [list("data"), list("exist"), list("child")].join(" ");
+    let more = [list("persistent"), list("recursive")].join(" ");
+    match random.below(4) {
+        0 => format!("setWatches relativeZxid={zxid} {once}"),
+        1 => format!("setWatches2 relativeZxid={zxid} {once}"),
+        _ => format!("setWatches2 relativeZxid={zxid} {once} {more}"),
+    }
 }
 
 #[cfg(test)]
@@ -278,7 +282,15 @@ mod tests {
 
     #[test]
     fn skipped_operations_do_not_come() {
-        let lines = episode(&mut Random::new(1), 2000, &["multi".into()]);
-        assert!(lines.iter().all(|line| !line.contains(" multi ")));
+        let skip = ["multi", "persistent", "exists watch=true"].map(str::to_owned);
+        let lines = episode(&mut Random::new(1), 2000, &skip);
+        let met = |words: [&str; 2]| {
+            lines
+                .iter()
+                .any(|line| words.iter().all(|word| line.contains(word)))
+        };
+        assert!(!met([" multi ", ""]) && !met(["persistent=", ""]));
+        assert!(!met([" exists ", "watch=true"]));
+        assert!(met([" exists ", ""]) && met(["watch=true", ""]) && met(["setWatches2", ""]));
     }
 }
