@@ -15,14 +15,15 @@ use crate::snapshot::{Pieces, Prepared, Tail, Written};
 use crate::store::Store;
 
 impl Store {
-    /// Forgets every transaction after `after`; returns the last zxid that is left, lower than `after` if the log
-    /// does not hold it. The state must then be recovered anew. Takes the log, so that nobody appends meanwhile.
+    /// Forgets every transaction after `after`. The state must then be recovered anew. Takes the log, so that nobody
+    /// appends meanwhile.
     ///
     /// # Errors
     /// [`crate::Error::Damaged`], with nothing changed, if what remains would not be a state: no snapshot at or below
-    /// `after`, or a hole behind it. Any other error leaves a directory that recovers to at least what was asked for.
+    /// `after`, a hole behind it, or no txn `after`. Any other error leaves a directory that recovers to at least what
+    /// was asked for.
     // spec: DF-LOG-30, DF-LOG-31, DF-LOG-32, DF-LOG-33
-    pub fn truncate(&self, mut log: Log, after: i64) -> Result<i64> {
+    pub fn truncate(&self, mut log: Log, after: i64) -> Result<()> {
         log.roll()?;
         drop(log);
         let _held = self.history.take_back();
@@ -45,6 +46,14 @@ impl Store {
             Ok(())
         })?
         .last;
+        // What the caller goes on from must be there: the history would have a hole that nothing shows.
+        if left != after {
+            let (expected, found) = (
+                format!("a history with zxid {after:#x}, to end there"),
+                format!("one that would end with {left:#x}"),
+            );
+            return Err(self.damage(&self.log_dir, 0, expected, found, Some(left)));
+        }
         for newer in self
             .snapshots()?
             .into_iter()
@@ -52,8 +61,7 @@ impl Store {
         {
             self.remove_synced(&newer.path, &self.snapshot_dir)?;
         }
-        self.cut_logs(left)?;
-        Ok(left)
+        self.cut_logs(left)
     }
 
     /// Puts a snapshot of a leader's state in place of everything here; the log goes on behind it.
