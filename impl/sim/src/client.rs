@@ -66,6 +66,10 @@ pub struct Client {
     pub received: Vec<u8>,
     pub watching: Watching,
     pub known: Known,
+    /// How many turns it has had.
+    pub turns: u32,
+    /// It passes this one (`Plan::passed`).
+    pub passes: bool,
     /// Says nothing until then.
     pub silent_until: Us,
     pub closing: bool,
@@ -96,6 +100,8 @@ impl Client {
             received: Vec::new(),
             watching: Watching::default(),
             known: Known::new(index),
+            turns: 0,
+            passes: false,
             silent_until: 0,
             closing: false,
             rng,
@@ -342,6 +348,9 @@ impl World {
     pub(crate) fn ask(&mut self, index: usize, op: Op) {
         let now = self.now;
         let client = &mut self.clients[index];
+        if client.passes {
+            return;
+        }
         let Some(session) = client.held.as_ref().map(|held| held.id) else {
             return;
         };

@@ -5,6 +5,7 @@
 //! - [`plan`]: what a seed means. [`world`]: the queue of virtual events.
 //! - [`process`], `servers`, `conns`: what `zk-server`'s threads do, on virtual time.
 //! - [`client`], `workload`: clients that speak the wire's bytes. [`history`]: what they saw.
+//! - [`shrink`]: a failing plan made smaller.
 //! - [`watch`]: the properties of the protocol, from every step of every core.
 
 pub mod check;
@@ -19,6 +20,7 @@ pub mod plan;
 pub mod process;
 pub mod rng;
 mod servers;
+pub mod shrink;
 pub mod summary;
 pub mod watch;
 mod workload;

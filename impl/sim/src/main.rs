@@ -1,15 +1,17 @@
-//! `zk-sim run --seeds A..B [--jobs N]`, `zk-sim replay SEED [--trace]`.
+//! `zk-sim run --seeds A..B [--jobs N]`, `zk-sim replay SEED|--plan FILE [--trace]`, `zk-sim shrink SEED [--out FILE]`.
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use zk_sim::plan::END_AT;
-use zk_sim::summary::{Columns, Outcome, run_seed};
+use zk_sim::plan::{END_AT, Plan};
+use zk_sim::shrink::described;
+use zk_sim::summary::{Columns, Outcome, run_plan, run_seed};
 
 /// Simulates whole servers under faults, one seed a schedule.
 #[derive(Parser)]
@@ -34,10 +36,24 @@ enum Command {
     Mutants,
     /// Run one seed again, twice, and compare the two runs.
     Replay {
-        seed: u64,
+        #[arg(required_unless_present = "plan")]
+        seed: Option<u64>,
+        /// A plan that `shrink` stored, instead of that of a seed.
+        #[arg(long, conflicts_with = "seed")]
+        plan: Option<PathBuf>,
         /// Print what happens.
         #[arg(long)]
         trace: bool,
+    },
+    /// Leave out of a failing seed's plan what the failure does not need.
+    Shrink {
+        seed: u64,
+        /// Stop after so long.
+        #[arg(long, default_value_t = 10)]
+        minutes: u64,
+        /// A file for the smaller plan, for `replay --plan`.
+        #[arg(long)]
+        out: Option<PathBuf>,
     },
 }
 
@@ -59,7 +75,16 @@ fn main() -> Result<ExitCode> {
         Command::Run { seeds, jobs } => run(seeds, jobs),
         #[cfg(feature = "mutants")]
         Command::Mutants => Ok(mutants()),
-        Command::Replay { seed, trace } => replay(seed, trace),
+        Command::Replay { seed, plan, trace } => {
+            let plan = match plan {
+                Some(path) => serde_json::from_str(&std::fs::read_to_string(path)?)?,
+                None => Plan::draw(seed.unwrap_or_default()),
+            };
+            replay(&plan, trace)
+        }
+        Command::Shrink { seed, minutes, out } => {
+            shrink(seed, Duration::from_secs(60 * minutes), out.as_deref())
+        }
     }
 }
 
@@ -167,17 +192,43 @@ fn differs(a: &Outcome, b: &Outcome) -> Option<String> {
     (a.hash != b.hash).then(line)
 }
 
-fn replay(seed: u64, trace: bool) -> Result<ExitCode> {
-    let mut outcome = run_seed(seed, trace);
+fn replay(plan: &Plan, trace: bool) -> Result<ExitCode> {
+    let mut outcome = run_plan(plan.clone(), trace);
     outcome
         .failures
-        .extend(differs(&outcome, &run_seed(seed, false)));
+        .extend(differs(&outcome, &run_plan(plan.clone(), false)));
     for line in &outcome.failures {
         println!("{line}");
     }
     println!("{}", outcome.columns.table());
     println!("trace {:016x}", outcome.hash);
     Ok(status(outcome.failures.is_empty()))
+}
+
+fn shrink(seed: u64, limit: Duration, out: Option<&Path>) -> Result<ExitCode> {
+    let (plan, started) = (Plan::draw(seed), Instant::now());
+    let bar = ProgressBar::new_spinner();
+    let mut run = |plan: &Plan| {
+        bar.inc(1);
+        bar.set_message(format!("{} runs", bar.position()));
+        (started.elapsed() < limit).then(|| run_plan(plan.clone(), false).tried)
+    };
+    let Some((small, rule)) = zk_sim::shrink::shrink(&plan, &mut run) else {
+        bail!("seed {seed} does not fail");
+    };
+    bar.finish_and_clear();
+    println!(
+        "{rule}: from\n{}\nto\n{}",
+        described(&plan),
+        described(&small)
+    );
+    if let Some(path) = out {
+        std::fs::write(path, serde_json::to_string_pretty(&small)?)?;
+    }
+    for line in run_plan(small, false).failures {
+        println!("{line}");
+    }
+    Ok(ExitCode::FAILURE)
 }
 
 fn status(good: bool) -> ExitCode {

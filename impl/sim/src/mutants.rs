@@ -46,7 +46,13 @@ const fn hunted(bug: Bug, name: &'static str, within: u64) -> Hunted {
 /// Runs and judges one seed on servers with the bug.
 #[must_use]
 pub fn run_spoiled(seed: u64, bug: Bug) -> Outcome {
-    let mut world = World::new(Plan::draw(seed));
+    run_plan_spoiled(Plan::draw(seed), bug)
+}
+
+/// The same with a plan.
+#[must_use]
+pub fn run_plan_spoiled(plan: Plan, bug: Bug) -> Outcome {
+    let mut world = World::new(plan);
     for slot in &mut world.slots {
         slot.identity.settings.bugs = Bugs::with(bug);
     }

@@ -3,6 +3,8 @@
 
 use crate::rng::Rng;
 use crate::watch::hash_bytes;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// Virtual time in microseconds since the start of the run.
 pub type Us = u64;
@@ -22,7 +24,7 @@ pub const HEAL_AT: Us = 480 * SECOND;
 pub const QUIET_AT: Us = 560 * SECOND;
 pub const END_AT: Us = 600 * SECOND;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     pub seed: u64,
     pub voters: usize,
@@ -40,10 +42,14 @@ pub struct Plan {
     pub faults: Vec<(Us, Fault)>,
     /// A server that stays dead after healing.
     pub lost: Option<usize>,
+    /// Clients that never come.
+    pub absent: BTreeSet<usize>,
+    /// Turns, by client and number, in which the client draws what to ask and asks nothing.
+    pub passed: BTreeSet<(usize, u32)>,
 }
 
 /// Servers are indices, not ids.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fault {
     /// The process ends; what it wrote stays in the page cache.
     Kill {
@@ -182,6 +188,8 @@ impl Plan {
             think_us: QUIET_AT * clients as u64 / 2000,
             faults: Vec::new(),
             lost: None,
+            absent: BTreeSet::new(),
+            passed: BTreeSet::new(),
         };
         plan.draw_faults(seed);
         let down_allowed = (voters - 1) / 2;

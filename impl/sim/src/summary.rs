@@ -1,6 +1,7 @@
 //! What a run of seeds adds up to.
 
-use crate::plan::END_AT;
+use crate::plan::{END_AT, Plan};
+use crate::shrink::Tried;
 use crate::world::World;
 use comfy_table::Table;
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
@@ -11,6 +12,8 @@ pub struct Outcome {
     pub seed: u64,
     pub hash: u64,
     pub failures: Vec<String>,
+    /// The rules that failed, in the order of the failures, and the turns that each client had: for `shrink`.
+    pub tried: Tried,
     pub columns: Columns,
 }
 
@@ -110,10 +113,15 @@ impl World {
                 failure.what,
             )
         });
+        let tried = Tried {
+            rules: watch.failures.iter().map(|it| it.rule.clone()).collect(),
+            turns: self.clients.iter().map(|client| client.turns).collect(),
+        };
         Outcome {
             seed,
             hash: watch.hash,
             failures: failures.collect(),
+            tried,
             columns: Columns {
                 elections: watch.counts.elections,
                 crashes: watch.counts.crashes,
@@ -135,7 +143,13 @@ impl World {
 /// Runs and judges one seed.
 #[must_use]
 pub fn run_seed(seed: u64, trace: bool) -> Outcome {
-    let mut world = World::new(crate::plan::Plan::draw(seed));
+    run_plan(Plan::draw(seed), trace)
+}
+
+/// Runs and judges a plan, drawn from a seed or made smaller.
+#[must_use]
+pub fn run_plan(plan: Plan, trace: bool) -> Outcome {
+    let mut world = World::new(plan);
     world.trace = trace;
     judge(world)
 }

@@ -82,6 +82,19 @@ impl World {
             self.clients[index].next_op = now + SECOND;
             return;
         }
+        let passes = self
+            .plan
+            .passed
+            .contains(&(index, self.clients[index].turns));
+        let client = &mut self.clients[index];
+        client.turns += 1;
+        client.passes = passes;
+        self.take_turn(index);
+        self.clients[index].passes = false;
+    }
+
+    fn take_turn(&mut self, index: usize) {
+        let now = self.now;
         let client = &mut self.clients[index];
         client.next_op = now + client.rng.around(client.think_us);
         if !std::mem::replace(&mut client.known.made, true) {
@@ -94,7 +107,9 @@ impl World {
         let rng = &mut client.rng;
         match rng.below(1000) {
             0..7 => self.ask(index, Op::CloseSession),
+            7..17 if client.passes => {}
             7..17 => self.hang_up(index),
+            17..21 if client.passes => {}
             17..21 => {
                 let timeout_ms = client.held.as_ref().map_or(4000, |held| held.timeout_ms);
                 let silence = rng.between(100, u64::from(timeout_ms) * 2);

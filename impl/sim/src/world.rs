@@ -184,7 +184,9 @@ impl World {
         }
         for client in 0..self.clients.len() {
             let at = SECOND + self.clients[client].rng.below(3 * SECOND);
-            self.at(at, Happening::Client { client });
+            if !self.plan.absent.contains(&client) {
+                self.at(at, Happening::Client { client });
+            }
         }
         for number in 0..self.plan.faults.len() {
             self.at(self.plan.faults[number].0, Happening::Fault { number });

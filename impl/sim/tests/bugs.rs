@@ -3,8 +3,10 @@
 // spec: faults.md 8
 
 use zk_node::Bug;
-use zk_sim::mutants::run_spoiled;
-use zk_sim::summary::run_seed;
+use zk_sim::mutants::{run_plan_spoiled, run_spoiled};
+use zk_sim::plan::Plan;
+use zk_sim::shrink::shrink;
+use zk_sim::summary::{run_plan, run_seed};
 
 /// The seed finds the bug by this rule, and nothing is wrong with it otherwise.
 fn catches(seed: u64, bug: Bug, rule: &str) {
@@ -52,4 +54,28 @@ fn server_behind_its_client() {
 #[test]
 fn session_moved_without_fencing() {
     catches(0, Bug::MoveWithoutFencing, "INV-14");
+}
+
+/// What is left of a seed's plan still finds the bug, and nothing else: the same plan is clean without it. It also
+/// survives being stored.
+// spec: faults.md 7
+#[test]
+fn a_plan_that_finds_a_bug_gets_smaller() {
+    let (bug, plan) = (Bug::AckBeforeFsync, Plan::draw(1));
+    let mut runs = 0;
+    let (small, rule) = shrink(&plan, &mut |plan| {
+        runs += 1;
+        (runs <= 60).then(|| run_plan_spoiled(plan.clone(), bug).tried)
+    })
+    .unwrap();
+    println!("{rule}\n{}", zk_sim::shrink::described(&small));
+    assert_eq!(rule, "INV-11");
+    assert!(small.faults.len() * 4 <= plan.faults.len(), "{small:?}");
+    assert!(small.absent.len() + 2 >= plan.clients, "{small:?}");
+    let stored = serde_json::to_string(&small).unwrap();
+    let small: Plan = serde_json::from_str(&stored).unwrap();
+    let caught = run_plan_spoiled(small.clone(), bug).tried.rules;
+    assert!(caught.contains(&rule), "{caught:?}");
+    let clean = run_plan(small, false).tried.rules;
+    assert!(!clean.contains(&rule), "{clean:?}");
 }
