@@ -184,10 +184,9 @@ impl<'a> ReadSide<'a> {
         if expected != xid {
             return;
         }
-        let Some(answered) = state.queue.pop_front() else {
+        let Some(answered) = self.shared.unqueue(state) else {
             return;
         };
-        self.shared.unqueue(&answered);
         let mut zxid = self.shared.applied();
         if Mutant::WriteWithOldZxid.acts() && outcome.is_ok() {
             zxid -= 1;
@@ -238,10 +237,9 @@ impl<'a> ReadSide<'a> {
             && !matches!(state.queue.front(), None | Some(Queued::Awaited { .. }))
             && !self.overflowed(state)
         {
-            let Some(queued) = state.queue.pop_front() else {
+            let Some(queued) = self.shared.unqueue(state) else {
                 return;
             };
-            self.shared.unqueue(&queued);
             match &queued {
                 Queued::Awaited { .. } => {}
                 Queued::Refused { .. } => self.refuse(state, &queued),

@@ -262,15 +262,19 @@ impl Shared {
     /// Puts a request behind those of its connection.
     pub(crate) fn queue(&self, state: &mut LaneState, queued: Queued) {
         self.totals.outstanding.add(1);
+        state.queued_bytes += queued.bytes();
         state.queue.push_back(queued);
     }
 
-    /// Accounts for a request that left its queue.
-    pub(crate) fn unqueue(&self, queued: &Queued) {
+    /// Takes a connection's next request out of its queue.
+    pub(crate) fn unqueue(&self, state: &mut LaneState) -> Option<Queued> {
+        let queued = state.queue.pop_front()?;
+        state.queued_bytes -= queued.bytes();
         self.totals.outstanding.sub(1);
-        if let Queued::Awaited { large, .. } = queued {
+        if let Queued::Awaited { large, .. } = &queued {
             self.totals.large_bytes.sub(u64::from(*large));
         }
+        Some(queued)
     }
 
     pub(crate) fn record_latency(&self, latency: &Latency) {
@@ -310,9 +314,7 @@ impl Shared {
         let attached = {
             let mut state = lane.lock();
             state.end = End::Now;
-            for queued in state.queue.drain(..) {
-                self.unqueue(&queued);
-            }
+            while self.unqueue(&mut state).is_some() {}
             state.out = Vec::new();
             state.attached.take()
         };

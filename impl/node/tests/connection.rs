@@ -7,7 +7,7 @@ mod common;
 use common::*;
 use std::collections::BTreeSet;
 use zk_node::Settings;
-use zk_node::conn::lane::{End, MAX_QUEUED};
+use zk_node::conn::lane::{End, MAX_QUEUED, MAX_QUEUED_BYTES, Queued};
 use zk_node::settings::{Throttle, Words};
 use zk_node::words::Word;
 use zk_proto::session::password;
@@ -411,6 +411,39 @@ fn a_connection_with_a_thousand_requests_in_flight_is_read_no_further() {
 }
 
 #[test]
+fn a_connection_is_read_no_further_once_its_requests_have_many_bytes() {
+    // spec: P-BOUND, FT-LOAD-10
+    const BODY_BYTES: usize = 300_000;
+    let mut host = Host::new();
+    let (conn, _) = host.connect();
+    host.ask(conn, 1, &create("/a", 0));
+    host.disk_holds = true;
+    let data = vec![7; BODY_BYTES];
+    let bytes: Vec<u8> = (1..=50)
+        .flat_map(|xid| encode(xid, &set_data("/a", &data)))
+        .collect();
+    host.send(conn, &bytes);
+    {
+        let lane = host.conn(conn).lane().clone();
+        let state = lane.lock();
+        let held: usize = state.queue.iter().map(Queued::bytes).sum();
+        assert_eq!(state.queued_bytes, held);
+        assert!(
+            (MAX_QUEUED_BYTES..MAX_QUEUED_BYTES + BODY_BYTES + 100).contains(&held),
+            "{held}"
+        );
+    }
+    assert!(!host.conn(conn).wants_input());
+    host.release_disk();
+    let mut out = Vec::new();
+    for _ in 0..10 {
+        out.extend(host.output(conn).0);
+    }
+    assert_eq!(xids(&replies(&out)), (1..=50).collect::<Vec<_>>());
+    assert_eq!(host.conn(conn).lane().lock().queued_bytes, 0);
+}
+
+#[test]
 fn over_the_servers_limit_only_those_with_requests_in_flight_wait() {
     // spec: CP-THR-02
     let mut host = Host::with(
@@ -456,6 +489,25 @@ fn a_client_that_does_not_read_is_served_no_further() {
         seen += replies(&host.output(conn).0).len();
     }
     assert_eq!(seen, 100);
+}
+
+#[test]
+fn output_that_is_taken_lets_the_requests_behind_it_go_on() {
+    // spec: FT-LOAD-11. Nobody rings for it, and the client may have nothing more to say.
+    let mut host = Host::new();
+    let (conn, _) = host.connect();
+    host.ask(conn, 1, &create("/a", 0));
+    host.ask(conn, 2, &set_data("/a", &[7; 300_000]));
+    let frame = encode(3, &get_data("/a", false));
+    host.send(conn, &[&frame[..], &frame, &frame[..9]].concat());
+    assert!(!host.conn(conn).may_go_on(), "too much output waits");
+    let (first, _) = host.conn(conn).take_output(Vec::new());
+    assert_eq!(replies(&first).len(), 1);
+    assert!(host.conn(conn).may_go_on());
+    assert_eq!(replies(&host.output(conn).0).len(), 0);
+    assert_eq!(replies(&host.output(conn).0).len(), 1);
+    assert!(!host.conn(conn).may_go_on(), "a part of a frame is left");
+    assert!(host.conn(conn).wants_input());
 }
 
 #[test]

@@ -12,6 +12,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use harness::raw::{HELLO, resident_bytes};
 use harness::{PATIENCE, Server};
 use zk_client::{Acl, Client, CreateMode, State};
 
@@ -19,17 +20,6 @@ const CONNECTIONS: usize = 10_000;
 
 /// Growth of resident memory that is allowed for all of them.
 const GROWTH_BYTES: u64 = 8 << 20;
-
-/// A handshake for a new session.
-// spec: CP-VEC-01
-const HELLO: [u8; 49] = {
-    let mut hello = [0; 49];
-    hello[3] = 45;
-    hello[18] = 0x75;
-    hello[19] = 0x30;
-    hello[31] = 16;
-    hello
-};
 
 // spec: P-CLOSE, P-BOUND, FT-CON-05, FT-CON-08, FT-CON-09, FT-CON-10, INV-15
 #[tokio::test]
@@ -125,15 +115,6 @@ fn nonsense(n: usize, random: &mut u64) -> Vec<u8> {
             [&HELLO[..], &announce(create.len() as i32, &create)].concat()
         }
     }
-}
-
-fn resident_bytes(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .unwrap();
-    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
 }
 
 // spec: FT-CON-02, FT-CON-03, CP-SES-07

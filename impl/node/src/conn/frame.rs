@@ -49,9 +49,24 @@ pub struct Kept {
 }
 
 impl Kept {
-    /// What was kept; nothing is kept afterwards. The caller gives back what it did not use through `keep`.
+    /// What was kept; nothing is kept afterwards. The caller gives back what it did not use through `give_back`.
     pub fn take(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.bytes)
+    }
+
+    /// Keeps what was taken but for its first `used` bytes. Nothing used, nothing is copied.
+    pub fn give_back(&mut self, bytes: Vec<u8>, used: usize) {
+        if used == 0 {
+            self.bytes = bytes;
+        } else {
+            self.keep(bytes.get(used..).unwrap_or_default());
+        }
+    }
+
+    /// Whether another look at what is kept may lead further: not while it is a part of one frame.
+    #[must_use]
+    pub fn is_part_of_a_frame(&self, max_bytes: usize) -> bool {
+        cut(&self.bytes, max_bytes) == Cut::Partial
     }
 
     // spec: FT-CON-05, FT-CON-07. Exact growth: memory follows the bytes received, not twice that.
@@ -95,6 +110,26 @@ mod tests {
                 rest: &[]
             }
         );
+    }
+
+    #[test]
+    fn a_frame_in_parts_is_neither_looked_at_nor_copied_until_it_is_whole() {
+        // spec: P-CLOSE, FT-CON-02
+        let mut kept = Kept::default();
+        kept.keep(&[0, 0, 0, 9]);
+        for byte in 0..9 {
+            assert!(kept.is_part_of_a_frame(10), "{byte}");
+            kept.keep(&[byte]);
+        }
+        assert!(!kept.is_part_of_a_frame(10), "whole");
+        assert!(!kept.is_part_of_a_frame(8), "refused");
+        let all = kept.take();
+        let (at, bytes) = (all.as_ptr(), all.clone());
+        kept.give_back(all, 0);
+        assert_eq!(kept.bytes.as_ptr(), at);
+        let all = kept.take();
+        kept.give_back(all, 4);
+        assert_eq!(kept.bytes, bytes[4..]);
     }
 
     #[test]

@@ -26,6 +26,9 @@ pub trait Bell: Send + Sync {
 /// A connection may have this many requests in the pipeline before it is read no further.
 // spec: FT-LOAD-10
 pub const MAX_QUEUED: usize = 1000;
+/// Requests in the pipeline may have this many bytes before the connection is read no further.
+// spec: P-BOUND. Otherwise a thousand requests might be a thousand times the longest.
+pub const MAX_QUEUED_BYTES: usize = 4 << 20;
 /// Output beyond which a client that does not read is closed, bytes.
 // spec: FT-LOAD-11
 pub const MAX_OUTPUT_BYTES: usize = 4 << 20;
@@ -59,6 +62,8 @@ pub enum Queued {
         xid: i32,
         op: OpCode,
         received_ms: u64,
+        /// Of its body, which the driver holds.
+        bytes: usize,
         large: u32,
         /// Of a multi (CP-MUL-05).
         path_only: PathOnly,
@@ -80,6 +85,18 @@ pub enum Queued {
     },
 }
 
+impl Queued {
+    /// Of the request's body, wherever it is.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Awaited { bytes, .. } => *bytes,
+            Self::Read { body, .. } => body.len(),
+            Self::Refused { .. } => 0,
+        }
+    }
+}
+
 /// What a lane knows of its session.
 #[derive(Clone, Debug)]
 pub struct Attached {
@@ -93,6 +110,8 @@ pub struct Attached {
 pub struct LaneState {
     pub out: Vec<u8>,
     pub queue: VecDeque<Queued>,
+    /// Of the requests in `queue`.
+    pub queued_bytes: usize,
     pub end: End,
     pub attached: Option<Attached>,
     /// The identities of the connection at this moment (CP-AUTH-02).
@@ -121,6 +140,7 @@ impl Lane {
         let state = LaneState {
             out: Vec::new(),
             queue: VecDeque::new(),
+            queued_bytes: 0,
             end: End::Open,
             attached: None,
             ids: Arc::new([address]),

@@ -105,11 +105,15 @@ impl Conn {
             self.shared.ring_throttled();
         } else {
             self.kept.keep(bytes);
-            self.resume(now, asks);
+            // spec: P-CLOSE. Who sends a frame byte by byte makes this server look at it once.
+            let max_bytes = self.shared.settings.max_frame_bytes;
+            if !matches!(self.phase, Phase::Open(_)) || !self.kept.is_part_of_a_frame(max_bytes) {
+                self.resume(now, asks);
+            }
         }
     }
 
-    /// The bell rang: go on with what was kept.
+    /// The bell rang, or there is room for output again: go on with what was kept.
     pub fn resume(&mut self, now: Now, asks: &mut Vec<Ask>) {
         if matches!(self.phase, Phase::Opening) {
             let attached = self.lane.lock().attached.clone();
@@ -121,7 +125,7 @@ impl Conn {
         }
         let all = self.kept.take();
         let used = self.process(now, &all, asks);
-        self.kept.keep(all.get(used..).unwrap_or_default());
+        self.kept.give_back(all, used);
         self.shared.ring_throttled();
     }
 
@@ -161,6 +165,20 @@ impl Conn {
         self.shared.totals.stale_requests.add(dropped);
         self.kept.keep(close.unwrap_or_default());
         close.is_some()
+    }
+
+    /// Whether requests are kept that `resume` would go on with. To be asked after each `take_output`: output that was
+    /// taken makes room, and nobody rings for that.
+    // spec: FT-LOAD-11
+    #[must_use]
+    pub fn may_go_on(&self) -> bool {
+        matches!(self.phase, Phase::Open(_))
+            && !self.kept.is_empty()
+            && self.throttled_since_ms.is_none()
+            && !self
+                .kept
+                .is_part_of_a_frame(self.shared.settings.max_frame_bytes)
+            && !self.stalled()
     }
 
     fn stalled(&self) -> bool {

@@ -2,7 +2,9 @@
 //! connection's own writes, or refused.
 
 use super::frame::{Cut, cut};
-use super::lane::{Attached, End, LaneState, MAX_QUEUED, PAUSE_OUTPUT_BYTES, Queued};
+use super::lane::{
+    Attached, End, LaneState, MAX_QUEUED, MAX_QUEUED_BYTES, PAUSE_OUTPUT_BYTES, Queued,
+};
 use super::route::{Route, route};
 use super::{Ask, ClientRequest, Conn, Phase, auth};
 use crate::reads::{ReadRequest, ReadSide};
@@ -18,9 +20,10 @@ use zk_tree::{Mutant, PathOnly};
 const BATCH: usize = 256;
 
 /// Backpressure: no further request of this connection is started for now.
-// spec: CP-THR-02, FT-LOAD-10, FT-LOAD-11
+// spec: CP-THR-02, FT-LOAD-10, FT-LOAD-11, P-BOUND
 pub(super) fn stalled(shared: &Shared, state: &LaneState) -> bool {
     state.queue.len() >= MAX_QUEUED
+        || state.queued_bytes >= MAX_QUEUED_BYTES
         || state.out.len() >= PAUSE_OUTPUT_BYTES
         || (!state.queue.is_empty() && shared.over_outstanding_limit())
 }
@@ -355,6 +358,7 @@ impl Conn {
                 xid,
                 op,
                 received_ms: side.now.mono_ms,
+                bytes: incoming.body.len(),
                 large,
                 path_only,
             },

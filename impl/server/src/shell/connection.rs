@@ -139,10 +139,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         fault::pass(Turn::Clients);
         loop {
             if self.bell.heard(cx) {
-                SCRATCH.with_borrow_mut(|scratch| {
-                    self.conn.resume(self.port.clock.now(), &mut scratch.asks);
-                    self.hand_over(&mut scratch.asks);
-                });
+                self.resume();
             }
             if self.gone {
                 if !self.conn.has_more() {
@@ -158,6 +155,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if self.end == End::Now || (self.end == End::AfterOutput && drained) {
                 return Poll::Ready(Ending::Ended);
             }
+            if self.end == End::Open && drained && self.conn.may_go_on() {
+                self.resume();
+                continue;
+            }
             if self.end == End::Open && drained && self.conn.wants_input() {
                 match self.read(cx) {
                     Poll::Ready(Ok(0)) | Poll::Ready(Err(_)) => {
@@ -172,6 +173,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             return self.wait(cx);
         }
+    }
+
+    fn resume(&mut self) {
+        SCRATCH.with_borrow_mut(|scratch| {
+            self.conn.resume(self.port.clock.now(), &mut scratch.asks);
+            self.hand_over(&mut scratch.asks);
+        });
     }
 
     /// Everything is tried; the bell, the socket or the deadline goes on.

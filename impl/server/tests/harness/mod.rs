@@ -7,6 +7,7 @@
 
 pub(crate) mod ensemble;
 pub(crate) mod proxy;
+pub(crate) mod raw;
 pub(crate) mod scripted;
 
 use std::fs::{self, File};
