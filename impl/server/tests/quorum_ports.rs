@@ -306,7 +306,7 @@ fn a_greeting_that_comes_late_does_not_end_the_newer_link() {
         0,
         "an answer to the old link"
     );
-    server.wait_for_log("on the newer connection");
+    server.wait_for_log("why=Replaced");
     say(
         &mut new,
         &Packet::AckEpoch {

@@ -13,6 +13,7 @@ use zab::{
     SyncMode, Write, WriteId, Zxid,
 };
 use zab_properties::coarsening::Electors;
+use zab_properties::tree::{Tree, beyond, covered};
 use zab_properties::{
     Fact, Ghosts, IdSet, Invariant, Phase, Removal, Role, ServerView, Txn, View, broken_by, safety,
 };
@@ -50,7 +51,7 @@ pub struct Counts {
 struct Queued {
     id: WriteId,
     write: Write<u64>,
-    /// What an installed snapshot holds.
+    /// What an installed snapshot shows.
     content: Vec<Txn<u64>>,
 }
 
@@ -63,6 +64,10 @@ struct Seen {
     issued: Vec<Txn<u64>>,
     durable: Vec<Txn<u64>>,
     delivered: Vec<Txn<u64>>,
+    /// What its tree shows.
+    tree: Tree<u64>,
+    /// What the newest snapshot on its disk shows beyond its zxid.
+    beyond: Vec<Txn<u64>>,
     /// So many of `issued` came with the snapshot or were in the tree at the start.
     loaded: usize,
     accepted: Epoch,
@@ -174,6 +179,8 @@ impl Watch {
             issued: Vec::new(),
             durable: Vec::new(),
             delivered: Vec::new(),
+            tree: Tree::default(),
+            beyond: Vec::new(),
             loaded: 0,
             accepted: Epoch::ZERO,
             current: Epoch::ZERO,
@@ -299,7 +306,7 @@ impl Watch {
         for effect in effects {
             match effect {
                 Effect::Send { link, message } => self.sent(server, *link, message),
-                Effect::SendSnapshot { link, zxid } => self.streamed(server, *link, *zxid),
+                Effect::SendSnapshot { link, .. } => self.streamed(server, *link),
                 Effect::Persist { id, write } => self.asked(server, *id, write),
                 Effect::Deliver { proposal } => self.deliver(server, proposal),
                 Effect::Report(report) => {
@@ -426,14 +433,9 @@ impl Watch {
         });
     }
 
-    fn streamed(&mut self, server: usize, link: LinkId, zxid: Zxid) {
-        let content = self.seen[server]
-            .issued
-            .iter()
-            .filter(|txn| txn.zxid <= zxid)
-            .cloned()
-            .collect();
-        self.streams.insert(link, content);
+    fn streamed(&mut self, server: usize, link: LinkId) {
+        let it = &self.seen[server];
+        self.streams.insert(link, it.tree.image(&it.issued));
     }
 
     fn asked(&mut self, server: usize, id: WriteId, write: &Write<Bytes>) {
@@ -478,8 +480,13 @@ impl Watch {
         let queued = Queued { id, write, content };
         let it = &mut self.seen[server];
         apply(&mut it.issued, &queued);
-        if matches!(queued.write, Write::Install { .. }) {
-            it.loaded = queued.content.len();
+        match queued.write {
+            Write::Install { snapshot } => {
+                it.loaded = covered(snapshot, &queued.content).len();
+                it.tree.install(snapshot, &queued.content);
+            }
+            Write::Truncate { after } => it.tree.truncate(after),
+            Write::AcceptedEpoch(_) | Write::CurrentEpoch(_) | Write::Append(_) => {}
         }
         it.loaded = it.loaded.min(it.issued.len());
         if !matches!(queued.write, Write::Append(_)) {
@@ -490,6 +497,7 @@ impl Watch {
 
     fn deliver(&mut self, server: usize, proposal: &Proposal<Bytes>) {
         self.show_loaded(server);
+        self.seen[server].tree.deliver(proposal.zxid);
         let txn = txn(proposal);
         let (now, zxid) = (self.now, proposal.zxid.0);
         let known = self.commits.entry(zxid).or_insert_with(|| Commit {
@@ -620,7 +628,8 @@ impl Watch {
                 apply(&mut it.durable, &queued);
                 return;
             }
-            Write::Truncate { .. } | Write::Install { .. } => {}
+            Write::Truncate { .. } => {}
+            Write::Install { snapshot } => it.beyond = beyond(*snapshot, &queued.content),
         }
         self.dirty = true;
         let id = it.id;
@@ -668,6 +677,7 @@ impl Watch {
         it.cache_is_whole = true;
         it.status = None;
         it.delivered.clear();
+        it.tree = Tree::default();
         it.loaded = 0;
         it.adopted = None;
         self.regime(server);
@@ -681,6 +691,7 @@ impl Watch {
         let it = &mut self.seen[server];
         it.issued.clear();
         it.durable.clear();
+        it.beyond.clear();
         it.queue.clear();
         it.accepted = Epoch::ZERO;
         it.current = Epoch::ZERO;
@@ -753,6 +764,7 @@ impl Watch {
         it.queue.clear();
         it.durable.retain(|txn| txn.zxid <= last);
         it.issued = it.durable.clone();
+        it.tree = Tree::started(last, it.beyond.clone());
         it.up = true;
         it.loaded = it
             .issued
@@ -805,7 +817,7 @@ fn apply(history: &mut Vec<Txn<u64>>, queued: &Queued) {
             value: proposal.txn,
         }),
         Write::Truncate { after } => history.retain(|txn| txn.zxid <= *after),
-        Write::Install { .. } => history.clone_from(&queued.content),
+        Write::Install { snapshot } => *history = covered(*snapshot, &queued.content),
     }
 }
 
@@ -844,6 +856,7 @@ fn server_view(seen: &Seen) -> ServerView<'_, u64> {
         issued: &seen.issued,
         durable: &seen.durable,
         delivered: &seen.delivered,
+        beyond: seen.tree.beyond(),
         cache_is_whole: seen.cache_is_whole,
         wiped: seen.wiped,
     }

@@ -99,6 +99,10 @@ fn bounds_of(id: &str) -> Option<Setup> {
             wipes: 1,
             ..g0(2, 1, 1, 0)
         },
+        "M63" => Setup {
+            wipes: 1,
+            ..g0(2, 1, 3, 0)
+        },
         _ => return None,
     })
 }

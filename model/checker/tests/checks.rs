@@ -52,12 +52,12 @@ fn complete(name: &str, unique: usize) {
 
 #[test]
 fn g0_election_and_discovery_in_one_step() {
-    complete("G0", 1_730_573);
+    complete("G0", 2_047_485);
 }
 
 #[test]
 fn g1_oracle_election() {
-    complete("G1", 8_400_653);
+    complete("G1", 7_105_892);
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn g0_all_servers_down() {
 
 #[test]
 fn g0_a_wiped_directory() {
-    complete("G0-wiped", 27_365);
+    complete("G0-wiped", 28_595);
 }
 
 #[test]

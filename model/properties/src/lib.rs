@@ -20,6 +20,7 @@ mod ghosts;
 mod invariant;
 pub mod safety;
 pub mod sometimes;
+pub mod tree;
 mod view;
 
 pub use ghosts::{Established, Ghosts, Primary, broken_by};

@@ -57,6 +57,8 @@ pub struct ServerView<'a, T> {
     pub durable: &'a [Txn<T>],
     /// What was applied in this incarnation, a loaded snapshot included.
     pub delivered: &'a [Txn<T>],
+    /// What its tree shows beyond the zxid of the snapshot that it was loaded from (`tree::Tree`).
+    pub beyond: &'a [Txn<T>],
     /// Whether the transactions that it keeps in memory for DIFF are the end of `issued`, none left out.
     pub cache_is_whole: bool,
     /// Its data directory was wiped and no leader has synchronised it since. Such a server abstains (DF-REC-05).

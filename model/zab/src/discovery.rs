@@ -58,6 +58,9 @@ impl Leading {
         // spec: QP-CFG-03.
         let votes = !observer && context.is_voter(id);
         let link = self.learners[at].link;
+        if self.is_overtaken(at, context) {
+            return self.expel(at, Misbehaviour::Replaced, context);
+        }
         self.learners[at].observer = observer;
         self.learners[at].stage = Step::Greeted;
         let replaced = self.replace_others(at, context);
@@ -93,6 +96,14 @@ impl Leading {
                 Turn::Stay
             }
         }
+    }
+
+    /// Whether the same learner has greeted over a link that it made later. What it said over this one was on
+    /// its way for long, and must not end the link that it uses.
+    fn is_overtaken<T: Payload, P: Policy>(&self, at: usize, context: &Context<'_, T, P>) -> bool {
+        let Learner { id, link, .. } = self.learners[at];
+        let is_newer = |l: &Learner| l.id == id && l.link > link && l.stage > Step::Silent;
+        context.policy.counts_acks_by_link() && self.learners.iter().any(is_newer)
     }
 
     /// A server's newest link replaces the one before, whose end was not
@@ -178,7 +189,7 @@ impl Leading {
                     context.effects.report(Report::MoreRecent { peer: id });
                     return Turn::Look;
                 }
-                if zxid != Zxid::UNTRUSTED {
+                if zxid != Zxid::UNTRUSTED || self.outranks(current, context) {
                     self.agreed.insert(id);
                 }
             }
@@ -208,6 +219,13 @@ impl Leading {
         };
         context.policy.yields_to_more_recent()
             && context.policy.compare(&theirs, &own) == Ordering::Greater
+    }
+
+    /// Whether the epoch alone says that this server is more recent than a learner that asks for a snapshot
+    /// with a history of its own. Without it such a learner and its leader could never be a quorum.
+    // spec: QP-ZAB-08. Epoch 0 may be that of a lost file, and no history.
+    fn outranks<T: Payload, P: Policy>(&self, current: Epoch, context: &Context<'_, T, P>) -> bool {
+        Epoch::ZERO < current && current < context.disk.current
     }
 
     /// Goes on once a quorum agreed.
@@ -295,8 +313,8 @@ impl<T: Payload> Learning<T> {
         context: &mut Context<'_, T, P>,
     ) {
         // spec: DF-REC-05. What holds nothing, or cannot be cut to what the leader has,
-        // asks for a snapshot and is not counted. The epoch file of an empty directory
-        // speaks of a history that is gone, so it says nothing either.
+        // asks for a snapshot, and is counted by its epoch at most. The epoch file of an
+        // empty directory speaks of a history that is gone, so it says nothing either.
         let whole = !context.abstains() && !context.tree.needs_snapshot;
         let zxid = if whole {
             context.disk.last()

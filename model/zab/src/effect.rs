@@ -22,8 +22,8 @@ pub enum Effect<T> {
     HangUp,
     /// Append to the link.
     Send { link: LinkId, message: Message<T> },
-    /// Append the snapshot stream to the link: the tree as of `zxid`, or later
-    /// on this server's own history.
+    /// Append the snapshot stream to the link: the tree, which shows the history up
+    /// to `zxid`, and beyond it only what is delivered while the stream is sent.
     SendSnapshot { link: LinkId, zxid: Zxid },
     /// Write to disk, after all that was asked before.
     Persist { id: WriteId, write: Write<T> },
@@ -72,7 +72,7 @@ pub enum Write<T> {
     /// One log record.
     Append(Proposal<T>),
     /// Drop all records after this zxid, and snapshots that reach beyond it;
-    /// reload the tree if it does (spec: QP-DEF-25).
+    /// load the tree again, with the log to its end (spec: QP-DEF-25).
     Truncate { after: Zxid },
     /// Make the snapshot received last the whole history, and load it. Zxid 0:
     /// the empty tree of a first start (spec: DF-REC-05).
@@ -105,7 +105,7 @@ pub enum Timer {
 pub enum Misbehaviour {
     /// This server left the role that the link served.
     RoleEnded,
-    /// The same learner connected again.
+    /// The same learner connected again: its newest link stays.
     Replaced,
     /// This server leads nobody.
     NotLeading,

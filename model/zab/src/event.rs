@@ -17,7 +17,8 @@ pub enum Event<T> {
     },
     /// A learner's link is up. At the learner: what it dialled (`peer` is the
     /// leader). At the leader: accepted, and `peer` is what the learner's
-    /// first packet says.
+    /// first packet says. Of two links with the same learner the one made
+    /// later has the greater id.
     Connected { link: LinkId, peer: ServerId },
     /// At a learner: dialling this leader was refused often enough to give up
     /// (ZooKeeper: 5 times, 100 ms apart). The host has stopped.

@@ -30,9 +30,10 @@
 //!   verified; the host keeps the bytes until `Write::Install` asks for
 //!   them or the link closes.
 //! - At the start the host has recovered its log and made it durable again;
-//!   its tree may already hold the log to the end. `Deliver` repeats those
-//!   entries once they are known to be committed; the host skips what its
-//!   tree has. After `Write::Truncate` below the tree it reloads from disk.
+//!   its tree shows the log to the end, and so it does after `Write::Truncate`,
+//!   where it is loaded again: a SNAP is named by what the tree shows. `Deliver`
+//!   repeats entries once they are known to be committed; the host skips what
+//!   its tree has.
 //! - A host that leads Java 3.8 followers proposes a txn without effect when it is
 //!   `Established`, and serves only once that is delivered: those followers
 //!   acknowledge NEWLEADER before it is durable (spec: QP-INT-02).

@@ -76,6 +76,7 @@ impl<T: Payload, P: Policy> Peer<T, P> {
             started: false,
             tree: Tree {
                 delivered: disk.base(),
+                shown: disk.last(),
                 committed: Zxid::ZERO,
                 needs_snapshot: false,
             },

@@ -102,6 +102,12 @@ pub trait Policy: Clone + Default + Eq + Ord + Hash + Debug {
         true
     }
 
+    /// Whether a snapshot's zxid is the end of what the host's tree shows, and
+    /// not the last that was delivered (M63).
+    fn names_snapshots_by_the_tree(&self) -> bool {
+        true
+    }
+
     /// Whether the snapshot goes out before NEWLEADER (M28).
     fn sends_snapshot_before_new_leader(&self) -> bool {
         true

@@ -26,6 +26,9 @@ pub(crate) struct Context<'a, T, P> {
 pub(crate) struct Tree {
     /// The last zxid delivered, or what the directory started from.
     pub(crate) delivered: Zxid,
+    /// The last zxid that the host's tree shows. After a start, and after a TRUNC,
+    /// that is the end of the log, which may lie beyond what was delivered.
+    pub(crate) shown: Zxid,
     /// The last zxid known to be committed: nothing may take it back.
     pub(crate) committed: Zxid,
     /// The log cannot be cut as the leader asked: a snapshot is needed.
@@ -63,6 +66,7 @@ impl<T: Payload, P: Policy> Context<'_, T, P> {
             });
         }
         self.tree.delivered = self.tree.delivered.max(through);
+        self.tree.shown = self.tree.shown.max(through);
         self.tree.committed = self.tree.committed.max(through);
     }
 

@@ -9,6 +9,7 @@ use zab::{
     RoleKind, SyncMode, Timer, Write, Zxid,
 };
 use zab_properties::sometimes::{self, Situation};
+use zab_properties::tree::covered;
 use zab_properties::{Fact, Removal, Txn};
 
 use super::disk::{Disk, Queued, txn};
@@ -518,7 +519,9 @@ impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
     fn boot(&mut self, server: usize) {
         let durable = self.state.servers[server].disk.recover();
         let config: Config = self.model.config(server);
-        self.server(server).loaded = self.state.servers[server].disk.snapshot;
+        let it = self.server(server);
+        it.loaded = it.disk.snapshot;
+        it.tree = it.disk.tree();
         match Peer::restore_with(config, durable, self.model.policy.clone()) {
             Ok(peer) => {
                 self.server(server).peer = Some(peer);
@@ -623,7 +626,7 @@ impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
             Effect::Dial { leader } => self.server(server).dialling = Some(index_of(leader)),
             Effect::HangUp => self.server(server).dialling = None,
             Effect::Send { link, message } => self.send(server, link, message),
-            Effect::SendSnapshot { link, zxid } => self.stream(server, link, zxid),
+            Effect::SendSnapshot { link, .. } => self.stream(server, link),
             Effect::Persist { id, write } => self.persist(server, id, write),
             Effect::Deliver { proposal } => self.delivered(server, &proposal),
             Effect::Arm { timer, .. } => {
@@ -696,7 +699,7 @@ impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
                 if let Some(epoch) = epoch {
                     self.promise(server, leader, epoch);
                 }
-                if !self.state.servers[server].wiped {
+                if !self.state.servers[server].wiped && *zxid != Zxid::UNTRUSTED {
                     self.fact(&Fact::Reported {
                         server: id,
                         last: *zxid,
@@ -718,14 +721,10 @@ impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
         });
     }
 
-    /// The stream follows the last SNAP that was sent on the link: this server's history up to the zxid.
-    fn stream(&mut self, server: usize, link: zab::LinkId, zxid: Zxid) {
-        let content = self.state.servers[server]
-            .issued
-            .iter()
-            .filter(|txn| txn.zxid <= zxid)
-            .cloned()
-            .collect();
+    /// The stream follows the last SNAP that was sent on the link: this server's tree, whatever the SNAP names.
+    fn stream(&mut self, server: usize, link: zab::LinkId) {
+        let it = &self.state.servers[server];
+        let content = it.tree.image(&it.issued);
         let Some(place) = self.place(link.0) else {
             return;
         };
@@ -758,19 +757,16 @@ impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
             });
         }
         let it = self.server(server);
-        let content = match write {
-            Write::Install { .. } => it
-                .received
-                .take()
-                .map(|(_, content)| content)
-                .unwrap_or_default(),
-            Write::AcceptedEpoch(_)
-            | Write::CurrentEpoch(_)
-            | Write::Append(_)
-            | Write::Truncate { .. } => Vec::new(),
-        };
-        if matches!(write, Write::Install { .. }) {
-            it.loaded = content.len();
+        let mut content = Vec::new();
+        match write {
+            Write::Install { snapshot } => {
+                content = it.received.take().map_or(content, |(_, content)| content);
+                it.loaded = covered(snapshot, &content).len();
+                it.tree.install(snapshot, &content);
+            }
+            // Nobody gets a stream of it before the write is done.
+            Write::Truncate { after } => it.tree.truncate(after),
+            Write::AcceptedEpoch(_) | Write::CurrentEpoch(_) | Write::Append(_) => {}
         }
         it.disk.queue.push_back(Queued {
             id,
@@ -789,6 +785,7 @@ impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
 
     fn delivered(&mut self, server: usize, proposal: &Proposal<u8>) {
         self.show_loaded(server);
+        self.server(server).tree.deliver(proposal.zxid);
         self.deliver_one(server, &txn(proposal));
     }
 
@@ -871,7 +868,6 @@ fn accuses(why: Misbehaviour) -> bool {
         | Misbehaviour::ZxidGap
         | Misbehaviour::CommitOrder
         | Misbehaviour::AckUnsent
-        | Misbehaviour::TruncTooLow
         | Misbehaviour::BelowCommitted
         | Misbehaviour::ConfigAhead
         | Misbehaviour::Reconfiguration => true,
@@ -880,7 +876,8 @@ fn accuses(why: Misbehaviour) -> bool {
         | Misbehaviour::NotLeading
         | Misbehaviour::Silent
         | Misbehaviour::Epoch
-        | Misbehaviour::MoreRecent => false,
+        | Misbehaviour::MoreRecent
+        | Misbehaviour::TruncTooLow => false,
     }
 }
 

@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 
 use zab::{Durable, Epoch, Proposal, Write, WriteId, Zxid};
 use zab_properties::Txn;
+use zab_properties::tree::{Tree, beyond, covered};
 
-/// One write in the queue. A snapshot's content was chosen when its installation was asked for.
+/// One write in the queue. A snapshot's content, all that it shows, was chosen when its installation was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Queued {
     pub(super) id: WriteId,
@@ -23,6 +24,8 @@ pub(super) struct Disk {
     pub(super) history: Vec<Txn<u8>>,
     /// How many transactions the newest snapshot covers.
     pub(super) snapshot: usize,
+    /// What that snapshot shows beyond them.
+    pub(super) beyond: Vec<Txn<u8>>,
     /// False while the directory is empty and nobody vouches for it (spec: DF-REC-05).
     pub(super) trusted: bool,
     pub(super) queue: VecDeque<Queued>,
@@ -35,6 +38,7 @@ impl Disk {
             current: Epoch::ZERO,
             history: Vec::new(),
             snapshot: 0,
+            beyond: Vec::new(),
             trusted: true,
             queue: VecDeque::new(),
         }
@@ -56,14 +60,21 @@ impl Disk {
             Write::AcceptedEpoch(epoch) => self.accepted = *epoch,
             Write::CurrentEpoch(epoch) => self.current = *epoch,
             Write::Append(_) | Write::Truncate { .. } => {}
-            Write::Install { .. } => {
-                self.snapshot = queued.content.len();
+            Write::Install { snapshot } => {
+                self.snapshot = covered(*snapshot, &queued.content).len();
+                self.beyond = beyond(*snapshot, &queued.content);
                 self.trusted = true;
             }
         }
         write_history(&mut self.history, &queued);
         self.snapshot = self.snapshot.min(self.history.len());
         Some(queued)
+    }
+
+    /// The tree that a restart loads.
+    pub(super) fn tree(&self) -> Tree<u8> {
+        let last = self.history.last().map_or(Zxid::ZERO, |txn| txn.zxid);
+        Tree::started(last, self.beyond.clone())
     }
 
     /// What a restart recovers.
@@ -87,7 +98,7 @@ fn write_history(history: &mut Vec<Txn<u8>>, queued: &Queued) {
         Write::AcceptedEpoch(_) | Write::CurrentEpoch(_) => {}
         Write::Append(proposal) => history.push(txn(proposal)),
         Write::Truncate { after } => history.retain(|txn| txn.zxid <= *after),
-        Write::Install { .. } => history.clone_from(&queued.content),
+        Write::Install { snapshot } => *history = covered(*snapshot, &queued.content),
     }
 }
 

@@ -77,7 +77,10 @@ impl<P: Policy + Send + Sync + 'static> Ensemble<P> {
             .links
             .iter()
             .filter(|link| link.learner == learner && link.leader == leader);
-        state.servers[learner].dialling == Some(leader)
+        // Numbers rise as long as each connection meets the one before it.
+        let is_last = same.clone().any(|link| link.count() == u8::MAX);
+        !is_last
+            && state.servers[learner].dialling == Some(leader)
             && leads.is_some_and(|peer| peer.status().role == RoleKind::Leading)
             && same.count() < CONNECTIONS
     }

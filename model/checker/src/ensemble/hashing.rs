@@ -58,13 +58,14 @@ fn hash_server<P: Policy>(server: &Server<P>, hasher: &mut Renaming<'_>) {
         disk.current,
         &disk.history,
         disk.snapshot,
+        &disk.beyond,
         disk.trusted,
     )
         .hash(hasher);
     for queued in &disk.queue {
         (&queued.write, &queued.content, queued.stale).hash(hasher);
     }
-    server.delivered.hash(hasher);
+    (&server.delivered, &server.tree).hash(hasher);
     (server.loaded, server.wiped, &server.received).hash(hasher);
     hasher.place(server.dialling);
     server.timers.hash(hasher);

@@ -28,6 +28,7 @@ fn server_view<P: Policy>(index: usize, server: &Server<P>) -> ServerView<'_, u8
         issued: &server.issued,
         durable: &server.disk.history,
         delivered: &server.delivered,
+        beyond: server.tree.beyond(),
         cache_is_whole: server
             .peer
             .as_ref()

@@ -127,4 +127,5 @@ flaws! {
     ElectsAlone: elects_with_a_quorum, "M59", "F4", "election won without a quorum";
     SilentWhenSettled: answers_when_settled, "M60", "F6", "settled servers do not answer";
     VotesWhenWiped: abstains_when_wiped, "M61", "S14", "an emptied server votes";
+    NamesByDelivery: names_snapshots_by_the_tree, "M63", "S21", "SNAP named by the last delivery, not by what the tree shows";
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use zab::{LinkId, Peer, Policy, ServerId, Timer};
 use zab_properties::Txn;
+use zab_properties::tree::Tree;
 
 use super::disk::Disk;
 
@@ -27,6 +28,8 @@ pub(super) struct Server<P> {
     pub(super) issued: Vec<Txn<u8>>,
     /// What this incarnation has applied and may show.
     pub(super) delivered: Vec<Txn<u8>>,
+    /// What its tree shows to who gets a stream of it.
+    pub(super) tree: Tree<u8>,
     /// How many transactions came with a snapshot, and are never delivered one by one.
     pub(super) loaded: usize,
     /// The leader that it dials.
@@ -45,6 +48,7 @@ impl<P: Policy> Server<P> {
             disk: Disk::empty(),
             issued: Vec::new(),
             delivered: Vec::new(),
+            tree: Tree::default(),
             loaded: 0,
             dialling: None,
             timers: BTreeSet::new(),
@@ -57,6 +61,7 @@ impl<P: Policy> Server<P> {
     pub(super) fn lose_memory(&mut self) {
         self.peer = None;
         self.delivered.clear();
+        self.tree = Tree::default();
         self.loaded = 0;
         self.dialling = None;
         self.timers.clear();

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use zab::trace::Digest;
 use zab::{Durable, Epoch, LinkId, Proposal, RoleKind, ServerId, Status, Write, WriteId, Zxid};
+use zab_properties::tree::{Tree, covered};
 use zab_properties::{Phase, Role, ServerView, Txn};
 
 pub(super) type Value = Digest;
@@ -13,7 +14,7 @@ pub(super) type Value = Digest;
 pub(super) struct Queued {
     pub(super) id: WriteId,
     pub(super) write: Write<Value>,
-    /// What an installed snapshot holds.
+    /// What an installed snapshot shows.
     pub(super) content: Vec<Txn<Value>>,
 }
 
@@ -25,6 +26,10 @@ pub(super) struct History {
     pub(super) issued: Vec<Txn<Value>>,
     pub(super) durable: Vec<Txn<Value>>,
     pub(super) delivered: Vec<Txn<Value>>,
+    /// What its tree shows.
+    pub(super) tree: Tree<Value>,
+    /// What the newest snapshot on its disk shows beyond its zxid.
+    pub(super) beyond: Vec<Txn<Value>>,
     /// So many of `issued` came with a snapshot, or were in the tree at the start.
     pub(super) loaded: usize,
     pub(super) accepted: Epoch,
@@ -37,7 +42,7 @@ pub(super) struct History {
 }
 
 impl History {
-    pub(super) const fn new(id: ServerId) -> Self {
+    pub(super) fn new(id: ServerId) -> Self {
         Self {
             id,
             up: false,
@@ -45,6 +50,8 @@ impl History {
             issued: Vec::new(),
             durable: Vec::new(),
             delivered: Vec::new(),
+            tree: Tree::default(),
+            beyond: Vec::new(),
             loaded: 0,
             accepted: Epoch::ZERO,
             current: Epoch::ZERO,
@@ -73,6 +80,7 @@ impl History {
             issued: &self.issued,
             durable: &self.durable,
             delivered: &self.delivered,
+            beyond: self.tree.beyond(),
             cache_is_whole: self.cache_is_whole,
             wiped: self.wiped,
         }
@@ -83,6 +91,7 @@ impl History {
         self.up = false;
         self.status = None;
         self.delivered.clear();
+        self.tree = Tree::default();
         self.loaded = 0;
         self.cache_is_whole = true;
         self.adopted = None;
@@ -180,7 +189,7 @@ pub(super) fn apply(history: &mut Vec<Txn<Value>>, queued: &Queued) {
         Write::AcceptedEpoch(_) | Write::CurrentEpoch(_) => {}
         Write::Append(proposal) => history.push(txn(proposal)),
         Write::Truncate { after } => history.retain(|txn| txn.zxid <= *after),
-        Write::Install { .. } => history.clone_from(&queued.content),
+        Write::Install { snapshot } => *history = covered(*snapshot, &queued.content),
     }
 }
 

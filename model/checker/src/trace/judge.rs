@@ -6,6 +6,7 @@ use zab::{
     Report, RoleKind, ServerId, ServerSet, Status, Write, WriteId, Zxid,
 };
 use zab_properties::coarsening::Electors;
+use zab_properties::tree::{Tree, beyond, covered};
 use zab_properties::{
     Fact, Ghosts, IdSet, Invariant, Removal, Txn, View, broken_by, safety, sometimes,
 };
@@ -175,6 +176,7 @@ impl Judge {
         it.durable.retain(|txn| txn.zxid <= found.last());
         it.issued = it.durable.clone();
         it.loaded = it.issued.partition_point(|txn| txn.zxid <= base);
+        it.tree = Tree::started(found.last(), it.beyond.clone());
         it.up = true;
         let id = it.id;
         let lost = missing(&before, &it.durable);
@@ -335,10 +337,10 @@ impl Judge {
         });
     }
 
-    /// The history up to a zxid: what a snapshot of it holds.
-    pub(super) fn history(&self, server: usize, through: Zxid) -> Vec<Txn<Value>> {
-        let issued = &self.servers[server].issued;
-        issued[..issued.partition_point(|txn| txn.zxid <= through)].to_vec()
+    /// What a stream of a server's tree holds.
+    pub(super) fn image(&self, server: usize) -> Vec<Txn<Value>> {
+        let it = &self.servers[server];
+        it.tree.image(&it.issued)
     }
 
     fn asked(&mut self, server: usize, id: WriteId, write: Write<Value>, content: Vec<Txn<Value>>) {
@@ -363,8 +365,13 @@ impl Judge {
         let queued = Queued { id, write, content };
         let it = &mut self.servers[server];
         apply(&mut it.issued, &queued);
-        if matches!(queued.write, Write::Install { .. }) {
-            it.loaded = queued.content.len();
+        match queued.write {
+            Write::Install { snapshot } => {
+                it.loaded = covered(snapshot, &queued.content).len();
+                it.tree.install(snapshot, &queued.content);
+            }
+            Write::Truncate { after } => it.tree.truncate(after),
+            Write::AcceptedEpoch(_) | Write::CurrentEpoch(_) | Write::Append(_) => {}
         }
         it.loaded = it.loaded.min(it.issued.len());
         it.queue.push_back(queued);
@@ -389,7 +396,10 @@ impl Judge {
                 None
             }
             Write::Truncate { .. } => Some(Removal::Truncated),
-            Write::Install { .. } => Some(Removal::Replaced),
+            Write::Install { snapshot } => {
+                it.beyond = beyond(*snapshot, &queued.content);
+                Some(Removal::Replaced)
+            }
         };
         self.dirty = true;
         let (accepted, current) = (it.accepted, it.current);
@@ -414,6 +424,7 @@ impl Judge {
 
     fn deliver(&mut self, server: usize, proposal: &Proposal<Value>) {
         self.show_loaded(server);
+        self.servers[server].tree.deliver(proposal.zxid);
         self.delivered(server, txn(proposal));
     }
 

@@ -380,8 +380,8 @@ impl Merge {
                 Effect::Send { link, message } => {
                     self.wires.send(&(id, inc, *link), message.clone());
                 }
-                Effect::SendSnapshot { link, zxid } => {
-                    let content = self.judge.history(server, *zxid);
+                Effect::SendSnapshot { link, .. } => {
+                    let content = self.judge.image(server);
                     self.wires.stream(&(id, inc, *link), content);
                 }
                 Effect::Notify { to, notification } => {

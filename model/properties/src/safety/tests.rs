@@ -14,6 +14,7 @@ struct Sample {
     issued: [Vec<Txn<u8>>; 3],
     durable: [Vec<Txn<u8>>; 3],
     delivered: [Vec<Txn<u8>>; 3],
+    beyond: [Vec<Txn<u8>>; 3],
     roles: [Role; 3],
     epochs: [i64; 3],
     accepted: [i64; 3],
@@ -80,6 +81,8 @@ impl Sample {
             epochs: [2, 2, 0],
             accepted: [2, 2, 1],
             current: [2, 2, 1],
+            // Server 1 has it in its log, and to server 3 it is committed.
+            beyond: [vec![txn(2, 2)], vec![], vec![txn(2, 1)]],
             cache_is_whole: true,
             ghosts,
         }
@@ -98,6 +101,7 @@ impl Sample {
                 issued: &self.issued[index],
                 durable: &self.durable[index],
                 delivered: &self.delivered[index],
+                beyond: &self.beyond[index],
                 cache_is_whole: self.cache_is_whole,
                 wiped: false,
             })
@@ -200,6 +204,8 @@ bites! {
     s17_told_and_not_committed: "S17", |it| it.ghosts.acked.push(txn(2, 2));
     // spec: S18.
     s18_adopted_without_promise: "S18", |it| it.accepted[1] = 1;
+    // spec: S21. An uncommitted txn in the tree of a server that never logged it.
+    s21_tree_beyond_its_history: "S21", |it| it.beyond[1] = vec![txn(2, 2)];
     // spec: S23.
     s23_hole: "S23", |it| it.issued[1] = vec![txn(1, 1), txn(2, 2)];
     // spec: S23.

@@ -160,8 +160,14 @@ pub(crate) fn decide<T: Payload, P: Policy>(
     context: &Context<'_, T, P>,
 ) -> (SyncMode, Zxid) {
     let disk = &*context.disk;
-    // The tree as the host has it; entries after it are in memory.
-    let snapshot = context.tree.delivered;
+    // spec: QP-SYN-11, QP-DEF-25. The tree as the host has it; entries after it are in memory. Were a
+    // stream named by less than it shows, no TRUNC and no crash at the learner would
+    // take back what lies between.
+    let snapshot = if context.policy.names_snapshots_by_the_tree() {
+        context.tree.shown
+    } else {
+        context.tree.delivered
+    };
     let snap = (SyncMode::Snap(snapshot), snapshot);
     let common = match disk.position(last.min(committed)) {
         0 => disk.base(),

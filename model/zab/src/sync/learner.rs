@@ -155,11 +155,13 @@ impl<T: Payload> Learning<T> {
             SyncMode::Trunc(_) => {}
             SyncMode::Snap(snapshot) => context.disk.install(snapshot, context.effects),
         }
-        context.tree.delivered = match self.mode {
-            SyncMode::Diff => context.tree.delivered,
-            SyncMode::Trunc(after) => context.tree.delivered.min(after),
+        let tree = &mut *context.tree;
+        (tree.delivered, tree.shown) = match self.mode {
+            SyncMode::Diff => (tree.delivered, tree.shown),
+            // spec: QP-SYN-12. Loaded again from the disk, with the log to its end.
+            SyncMode::Trunc(after) => (tree.delivered.min(after), after),
             // Whatever it held before, the tree is the snapshot now.
-            SyncMode::Snap(snapshot) => snapshot,
+            SyncMode::Snap(snapshot) => (snapshot, snapshot),
         };
         while self
             .pending

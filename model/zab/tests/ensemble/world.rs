@@ -24,6 +24,15 @@ pub(crate) struct Disk {
     snapshot: Vec<Proposal<Txn>>,
 }
 
+impl Disk {
+    /// The tree that a start, or a cut, loads: the snapshot and the log to its end.
+    fn tree(&self) -> Vec<Proposal<Txn>> {
+        let last = self.snapshot.last().map_or(Zxid::ZERO, |entry| entry.zxid);
+        let log = self.durable.log.iter().filter(|entry| entry.zxid > last);
+        self.snapshot.iter().chain(log).cloned().collect()
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Node {
     peer: Option<Peer<Txn>>,
@@ -32,7 +41,7 @@ pub(crate) struct Node {
     timers: BTreeSet<Timer>,
     dialling: Option<ServerId>,
     stream: Vec<Proposal<Txn>>,
-    /// What the tree holds, in order.
+    /// What the tree shows, in order; while nobody is served, perhaps more than is committed.
     tree: Vec<Proposal<Txn>>,
     config: Config,
 }
@@ -134,7 +143,7 @@ impl World {
 
     pub(crate) fn start(&mut self, id: ServerId) {
         let node = self.node(id);
-        node.tree = node.disk.snapshot.clone();
+        node.tree = node.disk.tree();
         node.peer = Some(
             Peer::restore(node.config.clone(), node.disk.durable.clone())
                 .expect("a directory that can be"),
@@ -213,7 +222,12 @@ impl World {
                 id: write,
                 write: what,
             } => self.node(id).writes.push_back((write, what)),
-            Effect::Deliver { proposal } => self.node(id).tree.push(proposal),
+            Effect::Deliver { proposal } => {
+                let tree = &mut self.node(id).tree;
+                if tree.last().is_none_or(|last| last.zxid < proposal.zxid) {
+                    tree.push(proposal);
+                }
+            }
             Effect::Arm { timer, .. } => {
                 self.node(id).timers.insert(timer);
             }
@@ -391,7 +405,7 @@ impl World {
             Write::Truncate { after } => {
                 assert!(after >= disk.durable.floor, "truncated below the snapshot");
                 disk.durable.log.retain(|entry| entry.zxid <= after);
-                node.tree.retain(|entry| entry.zxid <= after);
+                node.tree = disk.tree();
             }
             Write::Install { snapshot } => {
                 let stream = core::mem::take(&mut node.stream);

@@ -107,6 +107,36 @@ fn a_newer_link_replaces_the_older_one() {
     );
 }
 
+// What a learner said over a link that it has given up must not end the one that it uses, and so the leadership.
+#[test]
+fn an_older_link_does_not_replace_a_newer_one() {
+    let mut host = Host::ready(3, directory(1, 1, 1));
+    host.elect(3);
+    for link in [L1, LinkId(9)] {
+        let peer = id(1);
+        host.feed(Event::Connected { link, peer });
+    }
+    let info = |accepted| Message::FollowerInfo {
+        accepted,
+        id: id(1),
+        config: 0,
+    };
+    host.receive(LinkId(9), info(Epoch(1)));
+    host.sync();
+    let done = host.receive(L1, info(Epoch::ZERO));
+    assert_eq!(done.closed(), [(L1, Misbehaviour::Replaced)]);
+    assert!(!done.looks() && done.sent(L1).is_empty());
+    // The newer one goes on, and its end is the learner's.
+    let reply = Message::AckEpoch {
+        zxid: zxid(1, 1),
+        current: Some(Epoch(1)),
+    };
+    host.receive(LinkId(9), reply);
+    host.sync();
+    let done = host.receive(LinkId(9), ack(2, 0));
+    assert!(done.reports(Report::Established { epoch: Epoch(2) }));
+}
+
 // spec: QP-BC-17.
 #[test]
 fn a_leader_without_a_quorum_steps_down() {

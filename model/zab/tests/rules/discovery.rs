@@ -233,6 +233,23 @@ fn who_promised_before_or_abstains_is_not_counted() {
     }
 }
 
+// spec: QP-ZAB-08, QP-DEF-25. Whose log cannot be cut is less recent than a leader of a later epoch, whatever it holds:
+// the two must be able to go on without the third.
+#[test]
+fn who_asks_for_a_snapshot_is_counted_if_its_epoch_is_older() {
+    for (current, counts) in [(0, false), (1, true), (2, false)] {
+        let mut host = Host::ready(3, directory(2, 2, 2));
+        host.elect(3);
+        host.connect(L1, 1, Epoch::ZERO);
+        host.sync();
+        let done = host.receive(L1, ack_epoch(current, Zxid::UNTRUSTED));
+        let adopts = done.writes() == [Write::CurrentEpoch(Epoch(3))];
+        assert_eq!(adopts, counts, "{current}");
+        let snap = Message::Snap { zxid: zxid(1, 2) };
+        assert_eq!(done.sent(L1).contains(&snap), counts, "{current}");
+    }
+}
+
 // spec: QP-ZAB-05. It would refuse this epoch for ever.
 #[test]
 fn a_learner_that_promised_a_later_epoch_ends_the_leadership() {

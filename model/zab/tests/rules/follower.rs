@@ -237,6 +237,49 @@ fn trunc_below_the_oldest_snapshot_asks_for_a_snapshot_instead() {
     assert_eq!(done.sent(zab::LinkId(9)), [reply]);
 }
 
+// spec: QP-DEF-25. The stream of a leader that then failed shows what only that leader had logged. Whoever lacks
+// it sends another stream: nothing less takes it out of the tree.
+#[test]
+fn a_snapshot_of_what_was_never_committed_is_replaced_by_another() {
+    let mut host = Host::ready(1, directory(1, 1, 1));
+    host.follow();
+    host.receive(L1, Message::Snap { zxid: zxid(1, 4) });
+    assert_eq!(
+        host.receive(L1, new_leader(2)).writes(),
+        [
+            Write::Install {
+                snapshot: zxid(1, 4)
+            },
+            Write::CurrentEpoch(Epoch(2))
+        ]
+    );
+    host.sync();
+    host.feed(Event::Disconnected { link: L1 });
+    let join = |host: &mut Host, link, epoch| {
+        host.elect(3);
+        host.feed(Event::Connected { link, peer: id(3) });
+        host.receive(link, Message::LeaderInfo { epoch });
+        host.sync().sent(link)
+    };
+    let told = |zxid, current| [Message::AckEpoch { zxid, current }];
+    let link = zab::LinkId(8);
+    let reply = join(&mut host, link, Epoch(4));
+    assert_eq!(reply, told(zxid(1, 4), Some(Epoch(2))));
+    let done = host.receive(link, Message::Trunc { zxid: zxid(1, 2) });
+    assert_eq!(done.closed(), [(link, Misbehaviour::TruncTooLow)]);
+    let link = zab::LinkId(9);
+    let reply = join(&mut host, link, Epoch(5));
+    assert_eq!(reply, told(Zxid::UNTRUSTED, Some(Epoch(2))));
+    host.receive(link, Message::Snap { zxid: zxid(1, 2) });
+    let done = host.receive(link, new_leader(5));
+    assert_eq!(
+        done.writes()[0],
+        Write::Install {
+            snapshot: zxid(1, 2)
+        }
+    );
+}
+
 // Whoever leads now lacks what was committed here: guessing would lose one history.
 #[test]
 fn what_was_delivered_is_never_cut() {

@@ -108,6 +108,61 @@ fn who_is_behind_the_window_gets_a_snapshot() {
     assert!(done.reports(Report::Synchronising { peer: id(2), mode }));
 }
 
+/// The SNAP that server 1 gets from server 3, which leads and has established nothing.
+fn snapshot_of(mut leader: Host) -> Vec<Message<u8>> {
+    leader.elect(3);
+    leader.connect(L2, 2, Epoch::ZERO);
+    leader.connect(L1, 1, Epoch::ZERO);
+    leader.sync();
+    let reply = |zxid, current| Message::AckEpoch { zxid, current };
+    leader.receive(L2, reply(zxid(1, 1), Some(Epoch(1))));
+    let done = leader.receive(L1, reply(Zxid::UNTRUSTED, None));
+    let Some(Message::Snap { zxid }) = done.sent(L1).first().cloned() else {
+        panic!("no snapshot: {:?}", done.sent(L1));
+    };
+    assert!(done.0.contains(&Effect::SendSnapshot { link: L1, zxid }));
+    done.sent(L1)
+}
+
+// spec: QP-SYN-11, QP-DEF-25. After a start the tree shows the log to its end, committed or not: a stream named by
+// less could never be cut back to its name.
+#[test]
+fn a_restarted_leader_names_its_snapshot_by_the_end_of_its_log() {
+    let snap = Message::Snap { zxid: zxid(1, 3) };
+    let leader = Host::ready(3, directory(1, 1, 3));
+    assert_eq!(snapshot_of(leader), [snap, new_leader(2)]);
+}
+
+// spec: QP-SYN-11, QP-SYN-12. So it does after TRUNC, which loads it again from the disk.
+#[test]
+fn who_was_cut_and_then_leads_names_its_snapshot_by_the_end_of_its_log() {
+    let base = zab::Durable {
+        base: zxid(1, 1),
+        ..directory(1, 1, 4)
+    };
+    let mut host = Host::ready(
+        3,
+        zab::Durable {
+            log: base.log[1..].to_vec(),
+            ..base
+        },
+    );
+    host.elect(2);
+    let link = zab::LinkId(9);
+    host.feed(Event::Connected { link, peer: id(2) });
+    host.receive(link, Message::LeaderInfo { epoch: Epoch(2) });
+    host.sync();
+    let brought = [Message::Trunc { zxid: zxid(1, 3) }, entry(2, 1)];
+    for message in brought.into_iter().chain([commit(2, 1), new_leader(2)]) {
+        host.receive(link, message);
+    }
+    host.sync();
+    host.feed(Event::Disconnected { link });
+    let snap = Message::Snap { zxid: zxid(1, 3) };
+    let behind = [entry(2, 1), commit(2, 1), new_leader(3)];
+    assert_eq!(snapshot_of(host), [vec![snap], behind.to_vec()].concat());
+}
+
 // spec: DF-REC-05. Nobody knows what an empty directory once held.
 #[test]
 fn an_emptied_learner_gets_a_snapshot() {

@@ -26,8 +26,6 @@ pub(crate) enum Refusal {
     Late,
     #[error("server {0} is not a member of this ensemble")]
     Stranger(i64),
-    #[error("server {0} called again meanwhile, and greeted on the newer connection")]
-    Overtaken(i64),
     #[error("others came after it and it had not said who it is")]
     Crowded,
 }

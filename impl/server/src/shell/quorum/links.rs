@@ -181,8 +181,8 @@ impl Links {
         self.standing.send_replace(standing);
     }
 
-    /// A caller was accepted. Links are numbered in the order of calls, so that one whose greeting comes late is known
-    /// for the older one.
+    /// A caller was accepted. Links are numbered in the order of calls, so that the core knows one whose greeting comes
+    /// late for the older one.
     pub(crate) fn greeted(
         self: Arc<Self>,
         stream: TcpStream,
@@ -205,10 +205,6 @@ impl Links {
         let (peer, bytes) = first.map_err(|_| Refusal::Late)??;
         if self.members.get(peer).is_none() {
             return Err(Refusal::Stranger(peer));
-        }
-        // The core would take it for a learner that came back, and end the link that it uses.
-        if self.has_newer(id, ServerId(peer)) {
-            return Err(Refusal::Overtaken(peer));
         }
         members::tune(&stream, self.members.config.election_keep_alive);
         self.record(id, Side::Leader, &stream);
@@ -240,12 +236,6 @@ impl Links {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
         }
-    }
-
-    fn has_newer(&self, id: LinkId, peer: ServerId) -> bool {
-        let open = self.open();
-        let mut newer = open.range(id..).map(|(_, link)| link.peer);
-        newer.any(|other| other == peer)
     }
 
     /// Into the trace, before the core hears of the link.

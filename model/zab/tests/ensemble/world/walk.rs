@@ -240,7 +240,7 @@ impl World {
         let trees: Vec<_> = self
             .nodes
             .iter()
-            .filter(|(_, n)| n.peer.is_some())
+            .filter(|(_, n)| n.is_serving())
             .map(|(id, n)| (id, &n.tree))
             .collect();
         for (a, left) in &trees {
