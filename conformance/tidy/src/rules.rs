@@ -7,8 +7,10 @@ use regex::Regex;
 
 use crate::tree::{Source, sources, top};
 
-/// IDs that name one rule each. Invariants and fault rows have owners of their own (simulator, fault matrix).
-const OWED: [&str; 3] = ["CP-", "QP-", "DF-"];
+/// IDs that name one rule each. Mutants (`MU-`) are no rules: they show that tests bite.
+const OWED: [&str; 6] = ["CP-", "QP-", "DF-", "P-", "INV-", "FT-"];
+/// What a whole history or a whole server shows: a test owes it, and no one place in the code keeps it.
+const SHOWN: [&str; 2] = ["INV-", "FT-"];
 /// Areas that describe rather than demand: known gaps of others, test classes, examples, Apache's defects.
 const INFORMATIVE: [&str; 6] = [
     "CP-GAP-", "CP-TST-", "CP-VEC-", "DF-EX-", "QP-DEF-", "DF-FAIL-",
@@ -88,12 +90,21 @@ pub fn defined() -> Result<BTreeSet<String>> {
     Ok(ids)
 }
 
-/// Rules that code and a test must cite.
+/// True if code must cite the rule, and not a test alone.
+pub fn owes_code(id: &str) -> bool {
+    !SHOWN.iter().any(|area| id.starts_with(area))
+}
+
+/// Rules that a test must cite, and code too where [`owes_code`] says so.
 pub fn owed() -> Result<BTreeSet<String>> {
     Ok(defined()?
         .into_iter()
         .filter(|id| {
-            OWED.iter().any(|p| id.starts_with(p)) && !INFORMATIVE.iter().any(|p| id.starts_with(p))
+            // The name of a table of fault rows heads it.
+            let is_table = id.starts_with("FT-") && id.matches('-').count() == 1;
+            OWED.iter().any(|p| id.starts_with(p))
+                && !INFORMATIVE.iter().any(|p| id.starts_with(p))
+                && !is_table
         })
         .collect())
 }

@@ -301,7 +301,7 @@ fn events_come_before_whatever_shows_the_change() {
 
 #[test]
 fn nobody_learns_of_what_they_may_not_read() {
-    // spec: CP-WAT-20, FT-CON-20, INV-08
+    // spec: CP-WAT-20, FT-CON-20, INV-08, P-AUTH
     let mut host = Host::new();
     let (owner, _) = host.connect();
     let (stranger, _) = host.connect();

@@ -201,6 +201,35 @@ fn append(disk: &Arc<SimDisk>, zxid: i64, record: &[u8]) {
 }
 
 #[test]
+fn wall_clocks_of_other_centuries_do_no_harm() {
+    // spec: FT-CLK-05
+    let second = 1000;
+    for wall_ms in [
+        -50 * 365 * 86_400 * second,
+        i64::from(i32::MAX) * second,
+        i64::from(u32::MAX) * second,
+        i64::MAX / 2,
+    ] {
+        let mut host = Host::new();
+        host.now.wall_ms = wall_ms;
+        host.advance(100);
+        let (conn, _) = host.connect();
+        for (xid, path, flags) in [(1, "/a", 0), (2, "/e", 1)] {
+            assert_eq!(host.ask(conn, xid, &create(path, flags))[0].err, 0);
+        }
+        let replies = host.ask(conn, 3, &set_data("/a", b"x"));
+        assert_eq!(replies[0].err, 0, "{wall_ms}");
+        let mtime = host.shared.tree.read().unwrap().stat("/a").unwrap().mtime;
+        assert!((wall_ms..wall_ms + 1000).contains(&mtime), "{mtime}");
+        // Sessions end by the other clock, whatever this one shows.
+        host.drop_conn(conn);
+        host.advance(60_000);
+        let tree = host.shared.tree.read().unwrap();
+        assert!(tree.stat("/e").is_none() && tree.stat("/a").is_some());
+    }
+}
+
+#[test]
 fn a_dropped_connection_leaves_its_session_and_its_requests() {
     // spec: CP-SES-13, CP-ORD-06
     let mut host = Host::new();

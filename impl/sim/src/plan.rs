@@ -126,16 +126,23 @@ pub enum Fault {
 enum Kind {
     Kill,
     PowerCut,
+    // spec: FT-DISK-02
     PowerCutAll,
+    // spec: FT-DISK-25
     Wipe,
     Cut,
+    // spec: FT-NET-04, FT-NET-05
     CutOneWay,
+    // spec: FT-NET-01
     Isolate,
     CutClients,
+    // spec: FT-NET-10
     Slow,
     Limp,
     FailSync,
+    // spec: FT-DISK-08
     Full,
+    // spec: FT-CLK-01
     Jump,
     Pause,
     KillLeaderless,

@@ -380,7 +380,7 @@ fn records_that_come_twice() {
     refused(&with(payload(12, &create("/gap", b"x"))), config(), "log.1");
 }
 
-// spec: DF-PRG-01, DF-PRG-02, DF-PRG-03, DF-PRG-04. disk-format.md 12.2
+// spec: DF-PRG-01, DF-PRG-02, DF-PRG-03, DF-PRG-04, FT-DISK-34. disk-format.md 12.2
 #[test]
 fn a_purge_keeps_what_the_oldest_of_three_snapshots_needs() {
     let disk = SimDisk::new();

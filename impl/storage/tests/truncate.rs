@@ -3,6 +3,9 @@
 
 mod common;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use common::*;
 use zk_storage::sim::{SimDisk, Verdict};
 use zk_storage::snapshot::Tail;
@@ -140,7 +143,7 @@ fn to_before_the_first_log() {
     );
 }
 
-// spec: DF-LOG-31
+// spec: DF-LOG-31, FT-DISK-31
 #[test]
 fn a_crash_at_every_step_of_a_truncation() {
     let (disk, server) = fifteen();
@@ -188,6 +191,53 @@ fn a_crash_at_every_step_of_a_truncation() {
     }
 }
 
+// spec: FT-DISK-31
+#[test]
+fn a_truncation_that_fails_is_no_truncation_and_works_the_next_time() {
+    let (disk, server) = fifteen();
+    let states: Vec<Model> = (0..=15).map(|last| state_at(&server, last)).collect();
+    drop(server);
+    for errno in [5, 28] {
+        for after in [13, 8, 3] {
+            let mut failed = 0;
+            loop {
+                let full = disk.fork();
+                let mut server = start(&full).unwrap();
+                let at = full.steps() + failed;
+                let reached = Arc::new(AtomicBool::new(false));
+                let told = Arc::clone(&reached);
+                full.set_hook(move |call| {
+                    if call.step == at && call.kind.changes() {
+                        told.store(true, Ordering::Relaxed);
+                        Verdict::Fail(errno)
+                    } else {
+                        Verdict::Proceed
+                    }
+                });
+                let done = truncate(&mut server, after).is_ok();
+                full.clear_hook();
+                let what = format!("truncate to {after}, error {errno} at step {failed}");
+                // The process ends: what serves next is what a start finds.
+                let (mut server, _) = restart(&full);
+                let last = server.model.last;
+                assert!(last >= after && (!done || last == after), "{what}: {last}");
+                assert_eq!(
+                    server.model.state(),
+                    states[last as usize].state(),
+                    "{what}"
+                );
+                truncate(&mut server, after).unwrap_or_else(|error| panic!("{what}: {error}"));
+                assert_eq!(restart(&full).0.model.last, after, "{what}");
+                if !reached.load(Ordering::Relaxed) {
+                    break;
+                }
+                failed += 1;
+            }
+            assert!(failed >= 4, "{failed}");
+        }
+    }
+}
+
 fn state_at(server: &Server, last: i64) -> Model {
     let mut model = Model::empty();
     for zxid in 1..=last {
@@ -197,7 +247,7 @@ fn state_at(server: &Server, last: i64) -> Model {
     model
 }
 
-// spec: DF-WHO-01, DF-LOG-33
+// spec: DF-WHO-01, DF-LOG-33, FT-DISK-32
 #[test]
 fn a_crash_at_every_step_of_an_installed_snapshot() {
     for leader_last in [0x2_0000_0005, 12] {

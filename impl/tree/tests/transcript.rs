@@ -511,7 +511,7 @@ fn multi() {
 }
 
 // spec: CP-ACL-01, CP-ACL-02, CP-ACL-03, CP-ACL-10, CP-ACL-11, CP-ACL-12, CP-ACL-15, CP-ACL-20, CP-ACL-30, CP-OP-26
-// spec: CP-OP-33, CP-AUTH-02, CP-AUTH-05, CP-AUTH-07, CP-CFG-42, CP-OP-38, CP-GAP-16
+// spec: CP-OP-33, CP-AUTH-02, CP-AUTH-05, CP-AUTH-07, CP-CFG-42, CP-OP-38, CP-GAP-16, FT-CON-19, P-AUTH
 #[test]
 fn acl() {
     check("acl.txt");

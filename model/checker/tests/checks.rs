@@ -1,5 +1,5 @@
 //! The exhaustive runs of every push: complete, nothing violated, and the counts pinned. A changed count is a changed
-//! protocol or a changed environment, and the commit says which.
+//! protocol or a changed environment, and the commit says which. spec: FT-NET-19 (every step of every phase)
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use zab_checker::catalogue::{self, Job};

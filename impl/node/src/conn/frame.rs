@@ -14,7 +14,7 @@ pub enum Cut<'a> {
     Refused { announced: i32 },
 }
 
-// spec: CP-FRM-01, CP-FRM-05, CP-FRM-06. The length is judged before the body is there, so a
+// spec: CP-FRM-01, CP-FRM-05, CP-FRM-06, P-CLOSE. The length is judged before the body is there, so a
 // giant frame costs its four bytes and nothing else.
 #[must_use]
 pub fn cut(bytes: &[u8], max_bytes: usize) -> Cut<'_> {

@@ -564,7 +564,7 @@ mod tests {
 
     #[test]
     fn unused_znodes_go_one_by_one_at_their_pace() {
-        // spec: CP-EPH-20
+        // spec: CP-EPH-20, FT-LOAD-16
         let mut containers = Containers::new(&Settings::default(), 0);
         assert_eq!(containers.next_ms(), 60_000);
         containers.queue = ["/a".to_owned(), "/b".to_owned()].into();

@@ -1,6 +1,6 @@
 //! The power goes at every step of a workload; whatever of the unsynced survives, the server starts without an
 //! operator, holds every acknowledged write, and its tree is the one that it was after its last txn: same digest,
-//! znodes, ACLs and sessions. spec: DF-ALG-05, DF-SYN-01, DF-SYN-04, DF-SYN-05, FT-PROC-08, FT-DISK-01, FT-DISK-19, FT-DISK-20, FT-DISK-21
+//! znodes, ACLs and sessions. spec: DF-ALG-05, DF-SYN-01, DF-SYN-04, DF-SYN-05, FT-PROC-08, FT-DISK-01, FT-DISK-19, FT-DISK-20, FT-DISK-21, FT-DISK-34
 //!
 //! A step is a call that changes the disk: create, write, set length, sync, sync of a directory, rename, remove.
 //!

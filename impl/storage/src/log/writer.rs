@@ -136,7 +136,7 @@ impl Log {
     }
 
     /// Makes every appended record durable and returns the last one's zxid. One write, one sync.
-    // spec: DF-SYN-01, DF-ALG-05
+    // spec: DF-SYN-01, DF-ALG-05, P-DUR
     pub fn sync(&mut self) -> Result<i64> {
         self.check_usable()?;
         if self.synced != self.last || !self.buffer.is_empty() {

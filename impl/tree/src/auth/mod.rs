@@ -4,6 +4,7 @@ mod digest;
 mod ip;
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
@@ -108,7 +109,7 @@ impl Schemes {
     }
 
     /// Does the ACL grant any of `perms` to one of `ids`?
-    // spec: CP-ACL-15
+    // spec: CP-ACL-15, P-AUTH
     pub fn permit(&self, acl: &AclRef, perms: Perms, ids: &[Id]) -> bool {
         let list = match acl {
             AclRef::Open if perms.intersects(Perms::ALL) => return true,
@@ -135,20 +136,19 @@ impl Schemes {
         let Some(asked) = asked.filter(|asked| !asked.is_empty()) else {
             return Err(ErrorCode::InvalidAcl);
         };
-        let mut distinct: Vec<Acl> = Vec::new();
-        for grant in asked.to_vec() {
-            if !distinct.contains(&grant) || Mutant::GrantsStoredTwice.acts() {
-                distinct.push(grant);
-            }
-        }
+        let (asked, mut seen) = (asked.to_vec(), BTreeSet::new());
         let mut stored = Vec::new();
-        for grant in distinct {
+        for grant in &asked {
+            // spec: FT-CON-18. A frame may hold fifty thousand of them: none is compared with all others.
+            if !seen.insert((grant.perms.0, &grant.id)) && !Mutant::GrantsStoredTwice.acts() {
+                continue;
+            }
             if grant.id.scheme == AUTH && Mutant::AuthNotExpanded.acts() {
-                stored.push(grant);
+                stored.push(grant.clone());
             } else if grant.id.scheme == AUTH {
                 self.expand(grant.perms, ids, &mut stored)?;
             } else if self.may_stand(&grant.id) {
-                stored.push(grant);
+                stored.push(grant.clone());
             } else {
                 return Err(ErrorCode::InvalidAcl);
             }

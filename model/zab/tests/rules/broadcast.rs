@@ -43,7 +43,7 @@ fn a_quorum_of_disks_commits_in_order() {
     assert_eq!(done.sent(L2), [commit(2, 2)]);
 }
 
-// spec: QP-BC-06, QP-SYN-18. Ordinary traffic of Java peers.
+// spec: QP-BC-06, QP-SYN-18, FT-QRM-08. Ordinary traffic of Java peers.
 #[test]
 fn late_and_old_acks_change_nothing() {
     let mut host = leader();
@@ -58,7 +58,7 @@ fn late_and_old_acks_change_nothing() {
     }
 }
 
-// spec: QP-BC-06.
+// spec: QP-BC-06, FT-QRM-08.
 #[test]
 fn an_ack_of_what_was_never_proposed_ends_the_link() {
     for message in [ack(2, 2), ack(3, 1)] {
@@ -70,7 +70,7 @@ fn an_ack_of_what_was_never_proposed_ends_the_link() {
     }
 }
 
-// spec: QP-BC-06, QP-CFG-03.
+// spec: QP-BC-06, QP-CFG-03, FT-QRM-08.
 #[test]
 fn acks_without_a_vote_do_not_count() {
     let mut host = Host::leader(directory(1, 1, 1));
@@ -147,7 +147,7 @@ fn a_leader_without_a_quorum_steps_down() {
     assert_eq!(host.peer.next_zxid(), None);
 }
 
-// spec: QP-BC-17. Any packet of a learner shows that it lives.
+// spec: QP-BC-17, FT-NET-14. Any packet of a learner shows that it lives.
 #[test]
 fn silent_learners_are_let_go() {
     let mut host = leader();
@@ -174,7 +174,7 @@ fn a_learner_that_acknowledges_nothing_is_let_go() {
     );
 }
 
-// spec: QP-BC-04, QP-DEF-32.
+// spec: QP-BC-04, QP-DEF-32, FT-LOAD-12.
 #[test]
 fn a_used_up_counter_ends_the_epoch_after_its_last_commit() {
     let mut host = Host::with(

@@ -263,7 +263,7 @@ fn a_learner_that_promised_a_later_epoch_ends_the_leadership() {
     assert_eq!(done.writes(), [Write::AcceptedEpoch(Epoch(4))]);
 }
 
-// spec: QP-ZAB-22.
+// spec: QP-ZAB-22, FT-NET-15.
 #[test]
 fn who_waits_too_long_looks_again() {
     let mut leader = Host::ready(3, directory(1, 1, 1));

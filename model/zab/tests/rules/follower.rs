@@ -21,7 +21,7 @@ fn syncing(messages: &[Message<u8>]) -> Host {
 
 const DIFF: Message<u8> = Message::Diff { zxid: Zxid::ZERO };
 
-// spec: QP-SYN-10, QP-SYN-14, QP-SYN-16.
+// spec: QP-SYN-10, QP-SYN-14, QP-SYN-16, FT-DISK-33.
 #[test]
 fn history_then_epoch_then_ack() {
     let mut host = syncing(&[DIFF, proposal(1, 3), commit(1, 3), proposal(2, 1)]);
@@ -313,7 +313,7 @@ fn proposals_are_acknowledged_once_durable_and_delivered_on_commit() {
     assert_eq!(host.receive(L1, commit(2, 2)).delivered(), [zxid(2, 2)]);
 }
 
-// spec: QP-BC-07, QP-BC-09, QP-INT-01.
+// spec: QP-BC-07, QP-BC-09, QP-INT-01, FT-QRM-09.
 #[test]
 fn gaps_repeats_and_strange_commits_end_the_link() {
     for (message, why) in [
@@ -387,7 +387,7 @@ fn pings_are_answered_once_up_to_date() {
     assert_eq!(host.receive(L1, ping.clone()).sent(L1), [ping]);
 }
 
-// spec: QP-BC-18.
+// spec: QP-BC-18, FT-NET-14.
 #[test]
 fn a_silent_leader_is_left() {
     let mut host = Host::follower(directory(1, 1, 2));

@@ -143,7 +143,7 @@ fn an_ensemble_of_one_goes_on_past_its_last_counter() {
     assert_eq!(host.peer.next_zxid(), Some(zxid(4, 2)));
 }
 
-// spec: DF-REC-05.
+// spec: DF-REC-05, FT-DISK-25, FT-DISK-26.
 #[test]
 fn an_emptied_directory_abstains_while_others_hold_anything() {
     let (mut host, done) = Host::start(three(1), Durable::wiped());
@@ -167,7 +167,7 @@ fn an_emptied_directory_abstains_while_others_hold_anything() {
     assert!(host.peer.status().abstains);
 }
 
-// spec: DF-REC-05.
+// spec: DF-REC-05, FT-DISK-26.
 #[test]
 fn a_first_start_needs_the_emptiness_of_all_others() {
     let (mut host, _) = Host::start(three(1), Durable::wiped());
@@ -235,7 +235,7 @@ fn one_that_abstains_joins_uncounted() {
     assert!(!host.peer.status().abstains);
 }
 
-// A frame of an old link, or before anything began, changes nothing.
+// spec: FT-NET-12. A frame of an old link, or before anything began, changes nothing.
 #[test]
 fn frames_of_unknown_links_change_nothing() {
     let mut host = Host::leader(directory(1, 1, 1));
