@@ -16,6 +16,19 @@ const INFORMATIVE: [&str; 6] = [
     "CP-GAP-", "CP-TST-", "CP-VEC-", "DF-EX-", "QP-DEF-", "DF-FAIL-",
 ];
 
+/// The choices where Apache's releases differ. It names rules and defines none.
+const RELEASES: &str = "specs/releases.md";
+
+/// A row of `specs/releases.md`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    pub id: String,
+    /// What 3.8, 3.9.5 and ours do.
+    pub behaviours: [String; 3],
+    /// The file that shows ours, or the list of exceptions.
+    pub test: String,
+}
+
 /// One line of `specs/exceptions.toml`.
 #[derive(Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -73,7 +86,7 @@ pub fn defined() -> Result<BTreeSet<String>> {
     let mut ids = BTreeSet::new();
     for page in sources(&[".md"])?
         .iter()
-        .filter(|s| s.path.starts_with("specs/"))
+        .filter(|s| s.path.starts_with("specs/") && s.path != RELEASES)
     {
         for pattern in [&head, &bracketed] {
             ids.extend(
@@ -139,6 +152,26 @@ pub fn exceptions() -> Result<Vec<Exception>> {
     let path = top()?.join("specs/exceptions.toml");
     let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     Ok(toml::from_str::<Exceptions>(&text)?.except)
+}
+
+/// The choices, in file order.
+pub fn choices() -> Result<Vec<Choice>> {
+    let text = std::fs::read_to_string(top()?.join(RELEASES)).context(RELEASES)?;
+    let rows = text
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| Rule"));
+    rows.map(|row| {
+        let cells: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let [id, old, new, ours, test] = cells[..] else {
+            bail!("{RELEASES}: not five cells: {row}");
+        };
+        Ok(Choice {
+            id: id.to_owned(),
+            behaviours: [old, new, ours].map(str::to_owned),
+            test: test.to_owned(),
+        })
+    })
+    .collect()
 }
 
 fn is_test_file(path: &str) -> bool {

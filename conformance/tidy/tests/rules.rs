@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::Result;
-use tidy::rules::{Missing, cited, defined, exceptions, owed, owes_code};
+use tidy::rules::{Missing, choices, cited, defined, exceptions, owed, owes_code};
 
 #[test]
 fn every_cited_rule_exists() -> Result<()> {
@@ -66,6 +66,32 @@ fn exceptions_are_needed_and_have_reasons() -> Result<()> {
             "{} is stale: all it covers is cited",
             exception.id
         );
+    }
+    Ok(())
+}
+
+#[test]
+fn every_choice_between_releases_is_shown() -> Result<()> {
+    let (defined, cited, exceptions) = (defined()?, cited()?, exceptions()?);
+    let choices = choices()?;
+    assert!(choices.len() > 20, "{} rows", choices.len());
+    let mut seen = BTreeSet::new();
+    for choice in choices {
+        let id = &choice.id;
+        assert!(defined.contains(id), "{id} is no rule");
+        assert!(seen.insert(id.clone()), "{id} stands twice");
+        assert!(
+            !choice.behaviours.iter().any(String::is_empty),
+            "{id}: say what it does"
+        );
+        let shown = if choice.test == "specs/exceptions.toml" {
+            exceptions
+                .iter()
+                .any(|e| e.covers(id) && e.missing != Missing::Code)
+        } else {
+            cited.get(id).is_some_and(|c| c.test.contains(&choice.test))
+        };
+        assert!(shown, "{id}: {} does not show it", choice.test);
     }
     Ok(())
 }
