@@ -22,4 +22,4 @@ step "rustdoc" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --
 step "build of what tests start" cargo build --locked --bins
 step "build of the mutants" cargo build --locked -p zk-server --features mutants --bin vivarium-mutant
 step "tests" cargo test --workspace --locked --no-fail-fast
-step "bugs put back" cargo test -p zk-sim --features mutants --test bugs --locked
+step "bugs put back" cargo test -p zk-sim --features mutants --test bugs --test paths --locked

@@ -3,12 +3,15 @@
 
 use bytes::Bytes;
 use std::fmt;
-use zab::{Broken, Effect, Event, Peer};
+use zab::{Broken, Effect, Event, Peer, ServerId};
 
 /// Told of every step of the core, after it.
 pub trait Tracer: Send {
     /// `event` went in, `effects` came out, `peer` is the state after it.
     fn step(&mut self, event: &Event<Bytes>, effects: &[Effect<Bytes>], peer: &Peer<Bytes>);
+
+    /// An oracle elected `leader` (`zab::Peer::elect`); `effects` came out. No server has an oracle.
+    fn elected(&mut self, _leader: ServerId, _effects: &[Effect<Bytes>], _peer: &Peer<Bytes>) {}
 
     /// `event` went in and the core stopped; so does the server, and nothing of this step is done.
     fn broken(&mut self, _event: &Event<Bytes>, _broken: &Broken) {}
@@ -36,6 +39,17 @@ impl Listener {
     ) {
         if let (Some(tracer), Some(event)) = (&mut self.0, event) {
             tracer.step(event, effects, peer);
+        }
+    }
+
+    pub(crate) fn told_election(
+        &mut self,
+        leader: ServerId,
+        effects: &[Effect<Bytes>],
+        peer: &Peer<Bytes>,
+    ) {
+        if let Some(tracer) = &mut self.0 {
+            tracer.elected(leader, effects, peer);
         }
     }
 

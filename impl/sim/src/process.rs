@@ -2,13 +2,15 @@
 //! `zk-server`'s threads host them, on virtual time and a simulated disk.
 
 use crate::plan::{MS, Plan, TICK_MS, Us};
-use crate::watch::Recorder;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use zab::{Config, LinkId, Peer, ServerId};
 use zk_node::conn::lane::Bell;
-use zk_node::disk::{Command, Incoming, Keeper, Outgoing, SnapshotJob, restore, session_ids};
+use zk_node::disk::{
+    Command, Incoming, Keeper, Outgoing, Restored, SnapshotJob, restore, session_ids,
+};
+use zk_node::trace::Tracer;
 use zk_node::{Input, Node, Now, Settings, Shared};
 use zk_storage::sim::SimDisk;
 use zk_storage::snapshot::Prepared;
@@ -137,6 +139,11 @@ pub enum BootError {
     Restore(#[from] zab::RestoreError),
 }
 
+/// Hears of each step of a process's core, and before them of what its start found on the disk, which it may amend.
+pub trait Observer: Tracer + 'static {
+    fn restored(&mut self, identity: &Identity, restored: &mut Restored);
+}
+
 impl Process {
     /// As `zk_server::Server::start` does it.
     ///
@@ -147,19 +154,19 @@ impl Process {
         disk: &SimDisk,
         incarnation: u64,
         now: Now,
-        recorder: Recorder,
+        mut observer: impl Observer,
         scatter: u32,
     ) -> Result<(Self, Vec<String>), BootError> {
         let settings = identity.settings.tree();
         let store = Arc::new(Store::open(Arc::new(disk.clone()), identity.storage())?);
-        let restored = restore(&store, &settings, identity.config.window)?;
-        recorder.restored(identity, &restored);
+        let mut restored = restore(&store, &settings, identity.config.window)?;
+        observer.restored(identity, &mut restored);
         let peer = Peer::restore(identity.config.clone(), restored.durable)?;
         let server_id = identity.settings.server_id;
         let ids = session_ids(&store, server_id, now.wall_ms, &restored.tree)?;
         let shared = Arc::new(Shared::new(identity.settings.clone(), restored.tree, now));
         let mut node = Node::new(Arc::clone(&shared), peer, ids, now, scatter);
-        node.trace(Box::new(recorder));
+        node.trace(Box::new(observer));
         #[cfg_attr(not(feature = "mutants"), expect(unused_mut))]
         let mut keeper = Keeper::new(Arc::clone(&store), restored.log, settings);
         #[cfg(feature = "mutants")]

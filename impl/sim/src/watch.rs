@@ -3,7 +3,7 @@
 
 use crate::history::{Commit, Regime};
 use crate::plan::{Plan, Us};
-use crate::process::Identity;
+use crate::process::{Identity, Observer};
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::{Hash, Hasher};
@@ -114,8 +114,10 @@ impl Recorder {
     pub fn lock(&self) -> MutexGuard<'_, Watch> {
         self.watch.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    pub(crate) fn restored(&self, identity: &Identity, restored: &Restored) {
+impl Observer for Recorder {
+    fn restored(&mut self, identity: &Identity, restored: &mut Restored) {
         self.lock().restored(identity.index, restored);
     }
 }

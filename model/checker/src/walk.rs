@@ -96,6 +96,23 @@ fn choose<S: Subject>(
     (!from.is_empty()).then(|| from[random.below(from.len())].clone())
 }
 
+/// The choices of one walk, for whoever makes the steps himself.
+pub struct Chooser(Random);
+
+impl Chooser {
+    /// The same seed chooses alike for ever.
+    pub fn new(seed: u64) -> Self {
+        Self(Random(seed))
+    }
+
+    /// The next action; none if nothing is enabled.
+    pub fn next<S: Subject>(&mut self, subject: &S, state: &S::State) -> Option<S::Action> {
+        let mut actions = Vec::new();
+        subject.enabled(state, &mut actions);
+        choose(subject, &mut self.0, &actions)
+    }
+}
+
 /// SplitMix64.
 struct Random(u64);
 

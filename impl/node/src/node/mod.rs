@@ -11,6 +11,7 @@
 mod commit;
 mod connect;
 mod digests;
+mod order;
 mod read_only;
 mod roles;
 mod timers;
@@ -301,6 +302,11 @@ impl Node {
             self.drive(now, event, out)?;
         }
         self.propose(now, &mut batch, out)?;
+        self.finish(now, out)
+    }
+
+    /// What follows at once from what happened.
+    fn finish(&mut self, now: Now, out: &mut Vec<Output>) -> Result<(), NodeError> {
         self.wake(now, out)?;
         self.apply(now, out)?;
         self.shared.set_driven(now);
@@ -416,7 +422,7 @@ impl Node {
         self.flush_answers(now, out)
     }
 
-    /// The effects of one event, sorted by who acts on them.
+    /// One event through the core, and its effects carried out.
     fn handle(
         &mut self,
         now: Now,
@@ -431,6 +437,16 @@ impl Node {
         }
         self.listener
             .told(kept.as_ref(), effects.as_slice(), &self.peer);
+        self.carry_out(now, effects, out)
+    }
+
+    /// The effects of one event, sorted by who acts on them.
+    fn carry_out(
+        &mut self,
+        now: Now,
+        mut effects: Effects<Bytes>,
+        out: &mut Vec<Output>,
+    ) -> Result<(), NodeError> {
         for effect in effects.drain() {
             match effect {
                 Effect::Deliver { proposal } => self.committed.push_back(Committed::Txn(proposal)),
@@ -438,7 +454,9 @@ impl Node {
                 Effect::Synced => self.committed.push_back(Committed::Synced),
                 Effect::Persist { id, write } => self.persist(id, write, out),
                 Effect::Arm { timer, after } => self.timers.arm(now.mono_ms, timer, after),
-                Effect::Disarm { timer } => self.timers.disarm(timer),
+                Effect::Disarm { timer } => {
+                    self.timers.disarm(timer);
+                }
                 Effect::Notify { to, notification } => {
                     out.push(Output::Notify { to, notification })
                 }

@@ -18,8 +18,13 @@ impl Timers {
         self.due.insert(timer, (now_ms + after_ms, after_ms));
     }
 
-    pub(crate) fn disarm(&mut self, timer: Timer) {
-        self.due.remove(&timer);
+    /// Whether it was armed.
+    pub(crate) fn disarm(&mut self, timer: Timer) -> bool {
+        self.due.remove(&timer).is_some()
+    }
+
+    pub(crate) fn armed(&self) -> impl Iterator<Item = Timer> {
+        self.due.keys().copied()
     }
 
     /// Starts an armed timer anew.
@@ -52,7 +57,9 @@ mod tests {
         timers.arm(0, Timer::Init, Ticks(3));
         timers.arm(0, Timer::Ping, Ticks(2));
         timers.arm(0, Timer::Notify, Ticks(1));
-        timers.disarm(Timer::Notify);
+        assert!(timers.disarm(Timer::Notify));
+        assert!(!timers.disarm(Timer::Notify));
+        assert!(timers.armed().eq([Timer::Init, Timer::Ping]));
         assert_eq!(timers.next_ms(), Some(20));
         assert_eq!(timers.take_due(19), None);
         assert_eq!(timers.take_due(30), Some(Timer::Ping));

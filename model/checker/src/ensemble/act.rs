@@ -14,6 +14,7 @@ use zab_properties::{Fact, Removal, Txn};
 
 use super::disk::{Disk, Queued, txn};
 use super::link::{Frame, Link};
+use super::record::{Call, Given};
 use super::server::{Server, id_of, index_of};
 use super::state::{Action, End, State};
 use super::subject::Ensemble;
@@ -24,15 +25,37 @@ pub(super) struct Step<'a, P> {
     pub(super) state: State<P>,
     /// Events that follow at once: writes of an atomic disk, closes that both ends see together.
     queue: VecDeque<(usize, Event<u8>)>,
+    /// The calls of cores, if anyone wants to know them.
+    calls: Option<Vec<Call>>,
 }
 
 impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
     pub(super) fn make(model: &Ensemble<P>, state: &State<P>, action: &Action) -> State<P> {
-        let mut step = Step {
+        let step = Step {
             model,
             state: state.clone(),
             queue: VecDeque::new(),
+            calls: None,
         };
+        step.made(state, action).0
+    }
+
+    pub(super) fn recorded(
+        model: &Ensemble<P>,
+        state: &State<P>,
+        action: &Action,
+    ) -> (State<P>, Vec<Call>) {
+        let step = Step {
+            model,
+            state: state.clone(),
+            queue: VecDeque::new(),
+            calls: Some(Vec::new()),
+        };
+        step.made(state, action)
+    }
+
+    fn made(self, state: &State<P>, action: &Action) -> (State<P>, Vec<Call>) {
+        let mut step = self;
         step.act(action);
         step.settle();
         for server in 0..step.state.servers.len() {
@@ -41,21 +64,26 @@ impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
             }
         }
         step.state.canonical = None;
-        model.note_state(&step.state);
-        step.state
+        step.model.note_state(&step.state);
+        (step.state, step.calls.unwrap_or_default())
     }
 
     pub(super) fn start(model: &Ensemble<P>, state: State<P>) -> State<P> {
+        Self::recorded_start(model, state).0
+    }
+
+    pub(super) fn recorded_start(model: &Ensemble<P>, state: State<P>) -> (State<P>, Vec<Call>) {
         let mut step = Step {
             model,
             state,
             queue: VecDeque::new(),
+            calls: Some(Vec::new()),
         };
         for server in 0..step.state.servers.len() {
             step.boot(server);
         }
         step.settle();
-        step.state
+        (step.state, step.calls.unwrap_or_default())
     }
 
     fn act(&mut self, action: &Action) {
@@ -116,7 +144,9 @@ impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
     }
 
     fn elect_one(&mut self, server: usize, leader: usize) {
-        self.call(server, |peer, effects| peer.elect(id_of(leader), effects));
+        let leader = id_of(leader);
+        let given = self.records().then_some(Given::Elected(leader));
+        self.call(server, given, |peer, effects| peer.elect(leader, effects));
     }
 
     /// G0: runs discovery between a leader and these followers until nothing of it is left to do.
@@ -563,12 +593,18 @@ impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
     // ---- the core and its effects
 
     fn feed(&mut self, server: usize, event: Event<u8>) {
-        self.call(server, |peer, effects| peer.handle(event, effects));
+        let given = self.records().then(|| Given::Event(event.clone()));
+        self.call(server, given, |peer, effects| peer.handle(event, effects));
+    }
+
+    fn records(&self) -> bool {
+        self.calls.is_some()
     }
 
     fn call(
         &mut self,
         server: usize,
+        given: Option<Given>,
         act: impl FnOnce(&mut Peer<u8, P>, &mut Effects<u8>) -> Result<(), zab::Broken>,
     ) {
         let mut effects = Effects::new();
@@ -590,6 +626,14 @@ impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
                 .contains(&Effect::Report(Report::Looking))
         {
             self.model.mark(Situation::LeaderLeavesUncommitted);
+        }
+        if let (Some(calls), Some(given)) = (&mut self.calls, given) {
+            let effects = effects.as_slice().to_vec();
+            calls.push(Call {
+                server,
+                given,
+                effects,
+            });
         }
         for effect in effects.drain() {
             self.effect(server, effect);

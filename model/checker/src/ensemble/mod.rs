@@ -18,6 +18,7 @@ mod heal;
 mod judge;
 mod link;
 mod mutant;
+mod record;
 mod say;
 mod server;
 mod state;
@@ -26,5 +27,6 @@ mod votes;
 
 pub use heal::LIVENESS;
 pub use mutant::{FLAWS, Flaw, Mutant};
+pub use record::{Call, Given, id_of_server};
 pub use state::{Action, End, Spent, State};
 pub use subject::Ensemble;

@@ -154,8 +154,13 @@ impl<P: Policy + Send + Sync + 'static> Ensemble<P> {
     }
 
     fn start(&self) -> State<P> {
+        Step::start(self, self.empty())
+    }
+
+    /// Servers that nobody has started.
+    pub(super) fn empty(&self) -> State<P> {
         let count = usize::from(self.setup.servers);
-        let state = State {
+        State {
             servers: (0..count).map(|_| Arc::new(Server::new())).collect(),
             hashes: (0..count).map(|_| Arc::default()).collect(),
             links: Vec::new(),
@@ -192,8 +197,7 @@ impl<P: Policy + Send + Sync + 'static> Ensemble<P> {
             },
             spent: Spent::default(),
             canonical: None,
-        };
-        Step::start(self, state)
+        }
     }
 }
 
