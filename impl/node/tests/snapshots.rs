@@ -132,3 +132,46 @@ fn a_snapshot_of_a_tree_ahead_of_its_zxid_does_not_make_replay_look_wrong() {
 fn read_digest(shared: &Shared) -> u64 {
     shared.tree.read().unwrap().digest()
 }
+
+/// A stream that breaks off, lies about lengths or is damaged is given up, and what was there stays.
+// spec: QP-SYN-11, FT-QRM-11
+#[test]
+fn a_hostile_stream_leaves_what_was_there() {
+    let (tree, log) = leader();
+    let shared = Shared::new(settings(), tree, NOW);
+    let mut bytes = Vec::new();
+    let mut outgoing = Outgoing::begin(&shared);
+    while !outgoing.next(&shared, &mut bytes) {}
+    let store = store();
+    let log_file = start(&store).log;
+    let mut keeper = Keeper::new(Arc::clone(&store), log_file, zk_tree::Settings::default());
+    for (id, proposal) in (0..).zip(&log) {
+        write(&mut keeper, id, Write::Append(proposal.clone()));
+    }
+    let refused = |stream: &[u8]| {
+        let mut incoming = Incoming::begin(&store, 9, Compression::None).unwrap();
+        // As links bring it: in small parts.
+        let mut parts = stream.chunks(7);
+        let ended = parts.find_map(|part| incoming.receive(part).transpose());
+        incoming.discard().unwrap();
+        !matches!(ended, Some(Ok(_)))
+    };
+    assert!(!refused(&bytes), "the whole stream is taken");
+    for cut in 0..bytes.len() {
+        assert!(refused(&bytes[..cut]), "cut at {cut}");
+    }
+    // No count of sessions, ACLs or bytes is believed before the bytes are there.
+    for at in 0..bytes.len() - 4 {
+        for lie in [i32::MAX, i32::MIN] {
+            let mut stream = bytes.clone();
+            stream[at..at + 4].copy_from_slice(&lie.to_be_bytes());
+            refused(&stream);
+        }
+    }
+    let endless = [&0i32.to_be_bytes()[..], &i32::MAX.to_be_bytes(), &[7; 4096]].concat();
+    assert!(refused(&endless));
+    drop(keeper);
+    let restored = start(&store);
+    assert_eq!(restored.warnings, Vec::<String>::new());
+    assert_eq!(restored.tree.digest(), read_digest(&shared));
+}
