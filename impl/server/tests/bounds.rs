@@ -64,11 +64,17 @@ fn grows(server: &Server, what: &str, connections: usize, each: u64, work: impl 
 }
 
 fn counter(server: &Server, name: &str) -> u64 {
-    let counters = server.word("mntr");
-    let value = counters
-        .lines()
-        .find_map(|line| line.strip_prefix(&format!("zk_{name}\t")));
-    value.unwrap().parse().unwrap()
+    let mut value = None;
+    // A word is not waited for as long as a machine may be busy.
+    wait_until("mntr is answered", || {
+        let counters = server.word("mntr");
+        let found = counters
+            .lines()
+            .find_map(|line| line.strip_prefix(&format!("zk_{name}\t")));
+        value = found.map(|text| text.parse().unwrap());
+        value.is_some()
+    });
+    value.unwrap()
 }
 
 fn wait_until(what: &str, mut done: impl FnMut() -> bool) {

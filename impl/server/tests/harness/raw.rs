@@ -19,13 +19,15 @@ pub(crate) const HELLO: [u8; 49] = {
 /// Bytes of the answer to it.
 const WELCOME_BYTES: usize = 41;
 
-/// A connection with a session.
+/// A connection with a session, which lasts through a minute of silence.
 pub(crate) fn session(address: &str) -> TcpStream {
+    let mut hello = HELLO;
+    hello[16..20].copy_from_slice(&60_000_i32.to_be_bytes());
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_nodelay(true).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.set_write_timeout(Some(PATIENCE)).unwrap();
-    stream.write_all(&HELLO).unwrap();
+    stream.write_all(&hello).unwrap();
     stream.read_exact(&mut [0; WELCOME_BYTES]).unwrap();
     stream
 }
