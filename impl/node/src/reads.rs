@@ -9,7 +9,7 @@ use crate::time::Now;
 use crate::watching;
 use std::cell::Cell;
 use zk_proto::jute::frame;
-use zk_proto::{ErrorCode, Id, OpCode, ReplyHeader, Request};
+use zk_proto::{ErrorCode, Id, MultiResult, OpCode, ReplyHeader, Request, Response};
 use zk_tree::{Mutant, Outcome, Reader, Tree};
 
 /// What reads of one hold of the tree's lock share.
@@ -64,6 +64,10 @@ impl<'a> ReadSide<'a> {
         // spec: CP-OP-01, CP-OP-34
         let xid = if request.op == OpCode::Ping && !Mutant::PingEchoesXid.acts() {
             zk_proto::xid::PING
+        } else if Mutant::ReadsAreNumbered.acts() && request.op != OpCode::Ping {
+            i32::try_from(state.sent + 1).unwrap_or(i32::MAX)
+        } else if Mutant::SetWatchesHasOneXid.acts() && request.op == OpCode::SetWatches {
+            zk_proto::xid::SET_WATCHES
         } else {
             request.xid
         };
@@ -74,6 +78,10 @@ impl<'a> ReadSide<'a> {
         // Events of a watch reset come first, so they are appended beside the reply's frame.
         let out = &mut state.out;
         let decoded = Request::decode(request.op, request.body).ok().flatten();
+        if decoded.is_none() && Mutant::DamagedReadCloses.acts() {
+            state.end = End::Now;
+            return;
+        }
         if let (Some(Request::SetWatches(lists) | Request::SetWatches2(lists)), Some(tree)) =
             (&decoded, self.tree)
             && !Mutant::CatchUpAfterReply.acts()
@@ -120,6 +128,17 @@ impl<'a> ReadSide<'a> {
         let Some(tree) = self.tree else { return Ok(()) };
         match request {
             Request::Ping | Request::SetWatches(_) | Request::SetWatches2(_) => Ok(()),
+            Request::AddWatch(body) if Mutant::AddWatchNeedsPermission.acts() => {
+                let reader = Reader {
+                    schemes: &self.shared.schemes,
+                    ids,
+                    session,
+                };
+                match tree.exists(&body.path, &reader, &mut Vec::new()) {
+                    Err(ErrorCode::NoAuth) => Err(ErrorCode::NoAuth),
+                    Ok(()) | Err(_) => watching::add(self.shared, lane.id, body, out),
+                }
+            }
             Request::AddWatch(body) => watching::add(self.shared, lane.id, body, out),
             Request::CheckWatches(body) => watching::check(self.shared, lane.id, body),
             Request::RemoveWatches(body) => watching::remove(self.shared, lane.id, body),
@@ -189,6 +208,12 @@ impl<'a> ReadSide<'a> {
         };
         let mut zxid = self.shared.applied();
         if Mutant::WriteWithOldZxid.acts() && outcome.is_ok() {
+            zxid -= 1;
+        }
+        if Mutant::FailedMultiWithOldZxid.acts()
+            && matches!(&outcome, Ok(Response::Multi(results))
+                if results.iter().any(|result| matches!(result, MultiResult::Error(_))))
+        {
             zxid -= 1;
         }
         if Mutant::FailureWithoutZxid.acts() && outcome.is_err() {

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 use zk_tree::auth::Digest;
 use zk_tree::watch::Watches;
-use zk_tree::{Schemes, Tree};
+use zk_tree::{Mutant, Schemes, Tree};
 
 #[derive(Debug)]
 pub struct Shared {
@@ -146,7 +146,7 @@ impl Shared {
     pub fn serves(&self, accepts_read_only: bool) -> bool {
         match self.mode() {
             Mode::NotServing => false,
-            Mode::ReadOnly => accepts_read_only,
+            Mode::ReadOnly => accepts_read_only || Mutant::ReadOnlyForAll.acts(),
             Mode::Leader => self.settings.leader_serves || lock(&self.ensemble).quorum_size == 1,
             Mode::Standalone | Mode::Follower | Mode::Observer => true,
         }
@@ -251,7 +251,9 @@ impl Shared {
             return Some(0);
         }
         let in_flight = self.totals.large_bytes.get() + bytes as u64;
-        if in_flight > self.settings.large_request_max_bytes as u64 {
+        if in_flight > self.settings.large_request_max_bytes as u64
+            && !Mutant::LargeRequestsPass.acts()
+        {
             self.totals.large_rejected.add(1);
             return None;
         }

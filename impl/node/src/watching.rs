@@ -2,6 +2,7 @@
 
 use crate::conn::lane::{ConnId, End, Lane, MAX_OUTPUT_BYTES};
 use crate::shared::Shared;
+use crate::stats::Mode;
 use crate::sync::lock;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,6 +22,12 @@ pub(crate) fn register(
     request: &Request<'_>,
     answer: Result<(), ErrorCode>,
 ) {
+    if let (Request::GetData(read) | Request::Exists(read), true) =
+        (request, Mutant::ReadDropsWatch.acts())
+        && !read.watch
+    {
+        lock(&shared.watches).remove(conn.0, &read.path, WatcherType::Data);
+    }
     if let Some((path, kind)) = wanted(request, answer) {
         lock(&shared.watches).add(conn.0, path, kind);
     }
@@ -43,6 +50,9 @@ pub(crate) fn add(
 /// checkWatches: whether the connection has such a watch.
 // spec: CP-OP-31
 pub(crate) fn check(shared: &Shared, conn: ConnId, body: &WatchOp<'_>) -> Result<(), ErrorCode> {
+    if Mutant::CheckKnowsOneShot.acts() && body.kind > 3 {
+        return Err(ErrorCode::MarshallingError);
+    }
     let known = lock(&shared.watches).contains(conn.0, &body.path, watcher_type(body)?);
     known.then_some(()).ok_or(ErrorCode::NoWatcher)
 }
@@ -81,7 +91,9 @@ pub(crate) fn notify(
     zxid: i64,
     rings: &mut Vec<Arc<Lane>>,
 ) {
-    if triggers.is_empty() {
+    let mute = Mutant::LearnersTellNobody.acts()
+        && matches!(shared.mode(), Mode::Follower | Mode::Observer);
+    if triggers.is_empty() || mute {
         return;
     }
     // Collected first: a lane is never locked with the watches locked (see `Shared`).

@@ -80,7 +80,20 @@ impl Tree {
             Txn::Multi(parts) => Ok(Response::Multi(Cow::Owned(
                 self.apply_multi(header, parts, triggers),
             ))),
-            Txn::SetAcl { path, acl, version } => self.set_acl(path, acl, *version),
+            Txn::SetAcl { path, acl, version } => {
+                let outcome = self.set_acl(path, acl, *version);
+                if Mutant::AclToldToDataWatch.acts()
+                    && let Some(id) = self.lookup(path)
+                {
+                    triggers.push(Trigger {
+                        change: Change::DataChanged,
+                        path: Cow::Borrowed(path),
+                        acl: self.acl_of(id).clone(),
+                        parent_acl: None,
+                    });
+                }
+                outcome
+            }
             // spec: QP-DEF-42, DF-REC-18, CP-TREE-25
             Txn::Check { .. } => Ok(Response::Empty),
             Txn::Reconfig {
@@ -105,6 +118,17 @@ impl Tree {
             Txn::Create(create) => {
                 self.create(header, create, triggers)
                     .map(|stat| match create.kind {
+                        _ if Mutant::CreateAnswersName.acts() => {
+                            let name = path::split(&create.path).map_or("", |(_, name)| name);
+                            match create.kind {
+                                CreateKind::Create { .. } => Response::Path(Cow::Borrowed(name)),
+                                CreateKind::Create2 { .. }
+                                | CreateKind::Container
+                                | CreateKind::Ttl { .. } => {
+                                    Response::PathStat(Cow::Borrowed(name), stat)
+                                }
+                            }
+                        }
                         CreateKind::Create { .. } => Response::Path(Cow::Borrowed(&create.path)),
                         // spec: CP-OP-23
                         CreateKind::Create2 { .. }
@@ -187,7 +211,13 @@ impl Tree {
             }),
             Txn::Delete { path } | Txn::DeleteContainer { path } => self
                 .delete(header.zxid, Cow::Borrowed(path), triggers)
-                .map(|()| MultiResult::Delete),
+                .map(|()| {
+                    if Mutant::MultiDeleteAnswersCheck.acts() {
+                        MultiResult::Check
+                    } else {
+                        MultiResult::Delete
+                    }
+                }),
             Txn::SetData {
                 path,
                 data,
@@ -199,7 +229,14 @@ impl Tree {
                 version,
             } => self
                 .set_data(header, path, data.as_deref(), *version, triggers)
-                .map(MultiResult::SetData),
+                .map(|stat| {
+                    MultiResult::SetData(if Mutant::MultiSetDataWithoutStat.acts() {
+                        zk_proto::Stat::default()
+                    } else {
+                        stat
+                    })
+                }),
+            Txn::Check { .. } if Mutant::MultiCheckAnswersDelete.acts() => Ok(MultiResult::Delete),
             Txn::Check { .. } => Ok(MultiResult::Check),
             Txn::Error { err } => Err(*err),
             // spec: QP-TXN-05. Nothing else is decoded inside a multi or prepared for one.
@@ -227,6 +264,9 @@ impl Tree {
             return Err(NODE_EXISTS);
         }
         self.count_child(parent, parent_path, txn.parent_cversion, header.zxid);
+        if Mutant::GrandparentCounts.acts() {
+            self.touch_parent(parent_path, header.zxid);
+        }
         let acl = self.acls.acquire(&txn.acl);
         let stat = StatPersisted {
             czxid: header.zxid,
@@ -300,6 +340,9 @@ impl Tree {
         path: Cow<'t, str>,
         triggers: &mut Vec<Trigger<'t>>,
     ) -> Result<(), i32> {
+        if Mutant::DeleteDoesNothing.acts() {
+            return Ok(());
+        }
         let (parent_path, name) = path::split(&path).ok_or(NO_NODE)?;
         let parent = self.lookup(parent_path).ok_or(NO_NODE)?;
         if zxid > self.slab.node(parent).pzxid && !Mutant::PzxidIgnoresDeletes.acts() {
@@ -351,11 +394,20 @@ impl Tree {
         triggers: &mut Vec<Trigger<'t>>,
     ) -> Result<zk_proto::Stat, i32> {
         let id = self.lookup(path).ok_or(NO_NODE)?;
+        if Mutant::SameDataIsNoChange.acts() && self.slab.node(id).data() == data {
+            return Ok(self.shown(id));
+        }
         let before = self.slab.node(id).data_len();
         self.change(id, path, |node| {
             node.set_data(data);
-            (node.version, node.mzxid, node.mtime) = (version, header.zxid, header.time);
+            (node.version, node.mzxid) = (version, header.zxid);
+            if !Mutant::MtimeStays.acts() {
+                node.mtime = header.time;
+            }
         });
+        if Mutant::ChildDataCounts.acts() {
+            self.touch_parent(path, header.zxid);
+        }
         let after = self.slab.node(id).data_len();
         quota::resized(self, path, after as i64 - before as i64);
         let acl = self.acl_of(id).clone();
@@ -366,6 +418,18 @@ impl Tree {
             parent_acl: None,
         });
         Ok(self.shown(id))
+    }
+
+    /// What a mutant does to the parent of a znode that it should leave alone.
+    fn touch_parent(&mut self, path: &str, zxid: i64) {
+        if let Some((parent_path, _)) = path::split(path)
+            && let Some(parent) = self.lookup(parent_path)
+        {
+            self.change(parent, parent_path, |node| {
+                node.cversion = node.cversion.wrapping_add(1);
+                node.pzxid = zxid;
+            });
+        }
     }
 
     // spec: CP-TREE-23, DF-REC-15, CP-WAT-13. No trigger.

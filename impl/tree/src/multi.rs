@@ -55,6 +55,7 @@ fn is_path_only(op: &MultiOp<'_>) -> bool {
             let mode = CreateMode::from_flags(body.flags);
             !mode.is_some_and(|mode| mode.is_container() || mode.is_ttl())
         }
+        MultiOp::Create2(_) if Mutant::MultiCreate2WithoutStat.acts() => true,
         MultiOp::Create2(_)
         | MultiOp::CreateContainer(_)
         | MultiOp::Delete(_)

@@ -46,6 +46,30 @@ mutants! {
     ReadOnlyByteForNobody,
     /// A session's password is given as zeros.
     PasswordOfZeros,
+    /// A frame too short for its header is passed over.
+    ShortFrameIgnored,
+    /// A frame that comes in parts is lost.
+    PartialFrameDropped,
+    /// Of requests that arrive together only the first is read.
+    OneRequestOfPacket,
+    /// Bytes behind a record are a MarshallingError.
+    ExtraBytesRefused,
+    /// A read's body that does not decode closes the connection.
+    DamagedReadCloses,
+    /// An auth body that does not decode is answered.
+    DamagedAuthAnswered,
+    /// The first frame may have any length.
+    FirstFrameOfAnyLength,
+    /// Who is refused at the handshake is told that the session is gone.
+    RefusedHandshakeAnswered,
+    /// A client of another protocol version is refused.
+    VersionMustBeZero,
+    /// A new session is refused unless its password is sixteen zeros.
+    NewSessionsShowZeros,
+    /// A client that has seen the server's newest zxid is refused.
+    PresentClientRefused,
+    /// The timeout is granted in whole seconds.
+    TimeoutInSeconds,
 
     // Sessions.
     /// Any password resumes a session.
@@ -76,6 +100,20 @@ mutants! {
     LearnerTrustsEveryResume,
     /// A connection whose session has moved to another server may still write.
     MovedSessionWrites,
+    /// A session's password depends on the server that gives it.
+    PasswordsOfServer,
+    /// localSessionsEnabled has no effect.
+    LocalSessionsAreGlobal,
+    /// A local session may own ephemerals.
+    EphemeralsOfLocalSessions,
+    /// A local session that creates an ephemeral stays local.
+    UpgradeForgotten,
+    /// A read-only server does not say that it is one.
+    ReadOnlyHidden,
+    /// A read-only server lets clients in that do not take readOnly.
+    ReadOnlyForAll,
+    /// A write to a read-only server is a MarshallingError.
+    NotReadOnlyIsMarshallingError,
 
     // Creates.
     /// Flags that mean nothing make a persistent znode.
@@ -100,6 +138,38 @@ mutants! {
     SequenceOfNineDigits,
     /// A TTL of 0 is taken.
     TtlOfZero,
+    /// Any TTL is taken.
+    TtlOfAnyLength,
+    /// A create with the flags of a TTL and no TTL makes a persistent znode.
+    TtlFlagsNeedNoTtl,
+    /// A createTTL with other flags takes its TTL.
+    TtlNeedsNoFlags,
+    /// A create of a znode that is there is NotEmpty.
+    ExistingIsNotEmpty,
+    /// A create with a NUL or without a slash in its path is NoNode.
+    CreateOfNoPathIsNoNode,
+    /// A bad ACL is found before a bad path.
+    AclBeforePath,
+    /// create answers the name without the path before it.
+    CreateAnswersName,
+    /// Data that are not UTF-8 are made so.
+    DataIsText,
+    /// ctime and mtime are in seconds.
+    TimesInSeconds,
+    /// A container has no ephemerals.
+    NoEphemeralsInContainers,
+    /// A slash at the end of a path is taken.
+    LastSlashIgnored,
+    /// Names are ASCII.
+    NamesAreAscii,
+    /// A name has no blanks.
+    BlanksRefused,
+    /// A name has no dots.
+    DotsRefused,
+    /// A name has at most 255 bytes.
+    LongNamesRefused,
+    /// The characters next to the controls may not stand in paths.
+    NeighboursOfControlsRefused,
 
     // Deletes, new data, new ACLs.
     /// delete looks at the znode's own ACL.
@@ -122,6 +192,20 @@ mutants! {
     SetAclIgnoresVersion,
     /// setACL needs no permission.
     SetAclNeedsNoPermission,
+    /// A write to a znode that is missing is BadArguments.
+    MissingIsBadArguments,
+    /// delete wants the version that would come next.
+    DeleteWantsNextVersion,
+    /// delete is answered and the znode stays.
+    DeleteDoesNothing,
+    /// A delete with a NUL or without a slash in its path is NoNode.
+    DeleteOfNoPathIsNoNode,
+    /// A setData with a bad path is NoNode.
+    SetDataOfNoPathIsNoNode,
+    /// setData with the data that are there changes nothing.
+    SameDataIsNoChange,
+    /// setData leaves mtime.
+    MtimeStays,
 
     // Reads.
     /// A znode that may not be read looks missing.
@@ -140,6 +224,22 @@ mutants! {
     PrefixIgnored,
     /// sync answers without the path.
     SyncWithoutPath,
+    /// A read of a znode that is missing is BadArguments.
+    ReadsOfMissingAreBadArguments,
+    /// exists looks up a path with a NUL.
+    ExistsTakesNul,
+    /// The empty path is no znode.
+    EmptyPathIsMissing,
+    /// exists answers a dataLength of 0.
+    ExistsHidesLength,
+    /// Empty data are read as null.
+    EmptyReadsAsNull,
+    /// getChildren of a leaf answers null.
+    LeavesHaveNoList,
+    /// getEphemerals answers everybody's.
+    EphemeralsOfAll,
+    /// getEphemerals without a prefix answers nothing.
+    EphemeralsNeedPrefix,
 
     // Stat.
     /// cversion counts the creates and not the deletes.
@@ -160,6 +260,12 @@ mutants! {
     ContainerOwnerLeaks,
     /// A TTL znode's marker is seen as its ephemeralOwner.
     TtlOwnerLeaks,
+    /// A persistent znode shows an ephemeralOwner.
+    PersistentHasOwner,
+    /// New data of a child change the parent's cversion and pzxid.
+    ChildDataCounts,
+    /// A new znode changes its grandparent's cversion and pzxid.
+    GrandparentCounts,
 
     // Containers and TTL.
     /// Containers stay when they are empty.
@@ -168,6 +274,8 @@ mutants! {
     NewContainersGo,
     /// TTL znodes stay.
     TtlZnodesStay,
+    /// A TTL is counted from the znode's creation.
+    TtlFromCreation,
 
     // ACLs and identities.
     /// An ACL without a grant is open to all.
@@ -194,6 +302,36 @@ mutants! {
     AuthFailureStaysOpen,
     /// A follower does not tell its leader who the client is.
     IdentitiesNotForwarded,
+    /// Any id of any scheme may stand in an ACL.
+    AnyIdStands,
+    /// What is bad in an ACL is left out.
+    BadGrantsLeftOut,
+    /// Of the entries of one id an ACL keeps the first.
+    GrantsOfOneIdMerged,
+    /// Permission bits outside the five are cut off.
+    PermissionBitsCut,
+    /// A new znode takes its parent's ACL.
+    AclOfParent,
+    /// getACL answers the list backwards.
+    AclBackwards,
+    /// An ACL may not name a network.
+    NetworksRefused,
+    /// An ACL may not name an IPv6 address.
+    Ip6Refused,
+    /// A digest id in an ACL needs what looks like a hash.
+    HashesLookedAt,
+    /// A digest id in an ACL needs a user.
+    UsersHaveNames,
+    /// getACL shows the hashes to nobody.
+    HashesHiddenFromAll,
+    /// An auth packet with scheme ip is refused.
+    IpProvesNothing,
+    /// The answer to an auth packet has a zxid.
+    AuthAnswersZxid,
+    /// The answer to an auth packet has xid -4, whatever was sent.
+    AuthHasOneXid,
+    /// A SASL token closes the connection.
+    SaslRefused,
 
     // Quotas.
     /// Hard quotas refuse nothing.
@@ -220,6 +358,20 @@ mutants! {
     MultiTellsNobody,
     /// A multiRead goes no further than its first error.
     MultiReadStops,
+    /// A multi or multiRead without an op is a MarshallingError.
+    EmptyMultiRefused,
+    /// A create with the container flag in a multi makes a persistent znode.
+    MultiContainersArePersistent,
+    /// create2 in a multi answers no Stat.
+    MultiCreate2WithoutStat,
+    /// delete in a multi is answered as a check.
+    MultiDeleteAnswersCheck,
+    /// check in a multi is answered as a delete.
+    MultiCheckAnswersDelete,
+    /// setData in a multi answers a Stat of zeros.
+    MultiSetDataWithoutStat,
+    /// The reply of a multi that fails has the zxid of the write before.
+    FailedMultiWithOldZxid,
 
     // Watches.
     /// A watch fires more than once.
@@ -264,6 +416,38 @@ mutants! {
     RemoveAnyLeavesRecursive,
     /// removeWatches removes nothing.
     RemoveRemovesNothing,
+    /// A delete does not tell who watches the znode's children.
+    DeleteHidesFromChildWatch,
+    /// Who watches the data is told of children.
+    DataWatchSeesChildren,
+    /// Who watches the children is told of a child's new data.
+    ChildDataToldToChildWatch,
+    /// Who watches the children is told of grandchildren.
+    ChildWatchSeesBelow,
+    /// Who watches the data is told of a new ACL.
+    AclToldToDataWatch,
+    /// Of those who watch a znode one is told.
+    OneWatcherIsTold,
+    /// A read without the watch flag drops the watch that was there.
+    ReadDropsWatch,
+    /// A persistent watch sees what is below.
+    PersistentIsRecursive,
+    /// Who watches a znode in two ways is told twice.
+    KindsToldApart,
+    /// addWatch takes any mode.
+    AnyModeIsRecursive,
+    /// addWatch needs permission to read.
+    AddWatchNeedsPermission,
+    /// The reply to setWatches has xid -8, whatever was sent.
+    SetWatchesHasOneXid,
+    /// removeWatches takes any type.
+    AnyTypeIsAny,
+    /// checkWatches knows the one-shot kinds only.
+    CheckKnowsOneShot,
+    /// checkWatches finds the watches of others.
+    CheckSeesOthers,
+    /// A learner tells its clients of no change.
+    LearnersTellNobody,
 
     // Order.
     /// A read does not wait for the session's own writes.
@@ -278,6 +462,18 @@ mutants! {
     PingEchoesXid,
     /// A follower answers sync by itself.
     SyncStaysLocal,
+    /// The reply to a read has its number on the connection as its xid.
+    ReadsAreNumbered,
+
+    // Throttles.
+    /// No limit on connections holds.
+    DoorsOpen,
+    /// Connection tokens never run out.
+    TokensEndless,
+    /// largeRequestMaxBytes refuses nothing.
+    LargeRequestsPass,
+    /// throttled_op_wait_time refuses nothing.
+    ThrottledAreDone,
 
     // Unknown operations.
     /// An unknown operation leaves the connection open.
@@ -300,6 +496,18 @@ mutants! {
     DumpWithoutEphemerals,
     /// cons does not tell the sessions.
     ConsWithoutSessions,
+    /// Words in capitals are answered.
+    WordsInCapitals,
+    /// conf, envi, dirs and hash answer nothing.
+    ServerWordsEmpty,
+    /// wchc and wchp list nothing.
+    WatchWordsEmpty,
+    /// wchs counts no watch.
+    WchsOfZeros,
+    /// gtmk answers in hex.
+    GtmkInHex,
+    /// stmk leaves the trace mask.
+    StmkSetsNothing,
 }
 
 #[cfg(not(feature = "mutants"))]

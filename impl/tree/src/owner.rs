@@ -68,6 +68,7 @@ pub fn shown(owner: i64, settings: &Settings) -> i64 {
         Kind::Container if Mutant::ContainerOwnerLeaks.acts() => owner,
         Kind::Ttl(_) if Mutant::TtlOwnerLeaks.acts() => owner,
         Kind::Ephemeral(session) => session,
+        Kind::Persistent if Mutant::PersistentHasOwner.acts() => -1,
         Kind::Persistent | Kind::Container | Kind::Ttl(_) => 0,
     }
 }

@@ -25,6 +25,11 @@ fn is_valid_name(name: &str) -> bool {
     if Mutant::DotsAreNames.acts() {
         return !name.is_empty();
     }
+    if Mutant::DotsRefused.acts() && name.contains('.')
+        || Mutant::LongNamesRefused.acts() && name.len() > 255
+    {
+        return false;
+    }
     !matches!(name, "" | "." | "..")
 }
 
@@ -32,6 +37,12 @@ fn is_valid_name(name: &str) -> bool {
 fn is_forbidden(c: char) -> bool {
     if Mutant::ControlCharactersInPaths.acts() {
         return c == '\0';
+    }
+    if Mutant::NamesAreAscii.acts() && !c.is_ascii()
+        || Mutant::BlanksRefused.acts() && c == ' '
+        || Mutant::NeighboursOfControlsRefused.acts() && matches!(c, '\u{7e}' | '\u{a0}')
+    {
+        return true;
     }
     matches!(c, '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{e000}'..='\u{f8ff}' | '\u{fff0}'..)
 }

@@ -43,6 +43,11 @@ impl Tree {
             Request::GetAcl { path } => self.get_acl(path, reader, out),
             Request::GetChildren(read) => self.get_children(&read.path, reader, out),
             Request::GetChildren2(read) => self.get_children2(&read.path, reader, out),
+            Request::MultiRead(ops)
+                if Mutant::EmptyMultiRefused.acts() && ops.iter().next().is_none() =>
+            {
+                Err(ErrorCode::MarshallingError)
+            }
             Request::MultiRead(ops) => {
                 self.multi_read(ops, reader, out);
                 Ok(())
@@ -70,7 +75,7 @@ impl Tree {
         reader: &Reader<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), ErrorCode> {
-        if path.contains('\0') {
+        if path.contains('\0') && !Mutant::ExistsTakesNul.acts() {
             return Err(ErrorCode::BadArguments);
         }
         let id = if Mutant::ExistsNeedsNoPermission.acts() {
@@ -78,7 +83,11 @@ impl Tree {
         } else {
             self.readable(path, reader)?
         };
-        self.shown(id).write(out);
+        let mut stat = self.shown(id);
+        if Mutant::ExistsHidesLength.acts() {
+            stat.data_length = 0;
+        }
+        stat.write(out);
         Ok(())
     }
 
@@ -93,6 +102,8 @@ impl Tree {
         let data = self.slab.node(id).data();
         if Mutant::NullReadsAsEmpty.acts() {
             out.put_buffer(Some(data.unwrap_or_default()));
+        } else if Mutant::EmptyReadsAsNull.acts() {
+            out.put_buffer(data.filter(|data| !data.is_empty()));
         } else {
             out.put_buffer(data);
         }
@@ -134,7 +145,7 @@ impl Tree {
         reader: &Reader<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), ErrorCode> {
-        let id = self.lookup(path).ok_or(ErrorCode::NoNode)?;
+        let id = self.known(path)?;
         let acl = self.acl_of(id);
         let needed = if Mutant::GetAclNeedsAdmin.acts() {
             Perms::ADMIN
@@ -147,6 +158,7 @@ impl Tree {
         put_acl(
             acl,
             self.permits(acl, Perms::ADMIN, reader.schemes, reader.ids)
+                && !Mutant::HashesHiddenFromAll.acts()
                 || Mutant::HashesShown.acts(),
             out,
         );
@@ -177,6 +189,17 @@ impl Tree {
     /// getEphemerals: paths of the session's own, below a plain prefix.
     // spec: CP-OP-28
     pub fn get_ephemerals(&self, prefix: Option<&str>, reader: &Reader<'_>, out: &mut Vec<u8>) {
+        if Mutant::EphemeralsOfAll.acts() {
+            let owners = self.ephemeral_owners().map(|(owner, _)| owner);
+            out.put_strings(owners.flat_map(|owner| self.ephemerals(owner)));
+            return;
+        }
+        if Mutant::EphemeralsNeedPrefix.acts()
+            && prefix.is_none_or(|prefix| matches!(prefix.trim(), "" | "/"))
+        {
+            out.put_count(0);
+            return;
+        }
         let prefix = prefix
             .filter(|prefix| !matches!(prefix.trim(), "" | "/"))
             .unwrap_or_default();
@@ -221,9 +244,20 @@ impl Tree {
         self.settings.skip_acl || schemes.permit(acl, perms, ids)
     }
 
+    fn known(&self, path: &str) -> Result<NodeId, ErrorCode> {
+        let hidden = Mutant::EmptyPathIsMissing.acts() && path.is_empty();
+        self.lookup(path).filter(|_| !hidden).ok_or(
+            if Mutant::ReadsOfMissingAreBadArguments.acts() {
+                ErrorCode::BadArguments
+            } else {
+                ErrorCode::NoNode
+            },
+        )
+    }
+
     // spec: CP-PRE-16
     fn readable(&self, path: &str, reader: &Reader<'_>) -> Result<NodeId, ErrorCode> {
-        let id = self.lookup(path).ok_or(ErrorCode::NoNode)?;
+        let id = self.known(path)?;
         if self.permits(self.acl_of(id), Perms::READ, reader.schemes, reader.ids) {
             Ok(id)
         } else if Mutant::HiddenLooksMissing.acts() {
@@ -235,6 +269,9 @@ impl Tree {
 
     fn put_children(&self, id: NodeId, out: &mut Vec<u8>) {
         let children = self.slab.node(id).children();
+        if Mutant::LeavesHaveNoList.acts() && children.is_empty() {
+            return out.put_int(-1);
+        }
         out.put_count(children.len());
         for child in children {
             if Mutant::ChildrenWithPaths.acts() {
@@ -279,6 +316,13 @@ fn put_acl(acl: &AclRef, unmasked: bool, out: &mut Vec<u8>) {
         AclRef::List(list) => &list[..],
     };
     out.put_count(list.len());
+    let backwards: Vec<zk_proto::Acl>;
+    let list = if Mutant::AclBackwards.acts() {
+        backwards = list.iter().rev().cloned().collect();
+        &backwards
+    } else {
+        list
+    };
     for grant in list {
         out.put_int(grant.perms.0);
         out.put_echo(&grant.id.scheme);

@@ -23,6 +23,9 @@ impl Tree {
                     Kind::Container => {
                         node.cversion > 0 || (max_never_used_ms != 0 && age > max_never_used_ms)
                     }
+                    Kind::Ttl(ttl_ms) if Mutant::TtlFromCreation.acts() => {
+                        now_ms.saturating_sub(node.ctime) > ttl_ms
+                    }
                     Kind::Ttl(ttl_ms) => age > ttl_ms,
                     Kind::Persistent | Kind::Ephemeral(_) => false,
                 }

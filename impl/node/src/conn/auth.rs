@@ -27,6 +27,10 @@ pub(super) fn auth(
 ) -> Verdict {
     // spec: CP-FRM-10. The one body whose damage closes the connection, unanswered.
     let Ok(Some(Request::Auth(request))) = Request::decode(OpCode::Auth, body) else {
+        if Mutant::DamagedAuthAnswered.acts() {
+            state.reply(header.xid, 0, ErrorCode::MarshallingError, |_| {});
+            return Verdict::Accepted;
+        }
         state.end = super::lane::End::Now;
         return Verdict::Closed;
     };
@@ -42,7 +46,17 @@ pub(super) fn auth(
     match proved.ok().and_then(|new| merged(&state.ids, new)) {
         Some(ids) => {
             state.ids = ids;
-            state.reply(header.xid, 0, ErrorCode::Ok, |_| {});
+            let xid = if Mutant::AuthHasOneXid.acts() {
+                zk_proto::xid::AUTH
+            } else {
+                header.xid
+            };
+            let zxid = if Mutant::AuthAnswersZxid.acts() {
+                shared.applied()
+            } else {
+                0
+            };
+            state.reply(xid, zxid, ErrorCode::Ok, |_| {});
             Verdict::Accepted
         }
         None => {
@@ -87,7 +101,7 @@ fn merged(old: &Arc<[Id]>, new: Vec<Id>) -> Option<Arc<[Id]>> {
 // spec: CP-OP-37. Without SASL configured ZooKeeper answers with success and no token.
 pub(super) fn sasl(state: &mut LaneState, header: &RequestHeader, body: &[u8]) -> Verdict {
     // spec: CP-FRM-10
-    if !matches!(Request::decode(OpCode::Sasl, body), Ok(Some(_))) {
+    if !matches!(Request::decode(OpCode::Sasl, body), Ok(Some(_))) || Mutant::SaslRefused.acts() {
         state.end = super::lane::End::Now;
         return Verdict::Closed;
     }

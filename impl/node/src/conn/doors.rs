@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use zk_tree::Mutant;
 
 /// Counts open connections of one listener.
 #[derive(Debug)]
@@ -27,6 +28,10 @@ impl Doors {
     /// False: close it at once, with nothing sent. True: call `leave` when it ends.
     // spec: CP-THR-01
     pub fn enter(&mut self, address: IpAddr) -> bool {
+        if Mutant::DoorsOpen.acts() {
+            self.total += 1;
+            return true;
+        }
         if self.in_all > 0 && self.total >= self.in_all {
             return false;
         }

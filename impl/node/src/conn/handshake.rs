@@ -9,7 +9,8 @@ use crate::session::password;
 use crate::time::Now;
 use crate::words::Word;
 use std::sync::Arc;
-use zk_proto::ConnectRequest;
+use zk_proto::jute::frame;
+use zk_proto::{ConnectRequest, ConnectResponse};
 use zk_tree::Mutant;
 
 /// The longest first frame, bytes.
@@ -40,11 +41,23 @@ impl Conn {
         if let Some(used) = self.word(bytes) {
             return used;
         }
-        match cut(bytes, MAX_FIRST_FRAME_BYTES) {
+        let limit = if Mutant::FirstFrameOfAnyLength.acts() {
+            usize::MAX
+        } else {
+            MAX_FIRST_FRAME_BYTES
+        };
+        match cut(bytes, limit) {
             Cut::Partial => 0,
             Cut::Refused { .. } => self.refuse(bytes.len()),
             Cut::Frame { payload, rest } => {
                 let Some(hello) = self.hello(now, payload) else {
+                    if Mutant::RefusedHandshakeAnswered.acts() {
+                        let mut state = self.lane.lock();
+                        let refusal = ConnectResponse::invalid_session(None);
+                        frame(&mut state.out, |out| refusal.encode(out));
+                        state.close_after_output();
+                        return bytes.len();
+                    }
                     return self.refuse(bytes.len());
                 };
                 self.phase = Phase::Opening;
@@ -61,7 +74,11 @@ impl Conn {
     // spec: CP-FLW-01, CP-FLW-26
     fn word(&mut self, bytes: &[u8]) -> Option<usize> {
         let (first, rest) = bytes.split_first_chunk()?;
-        let word = Word::parse(*first)?;
+        let word = Word::parse(if Mutant::WordsInCapitals.acts() {
+            first.to_ascii_lowercase().try_into().ok()?
+        } else {
+            *first
+        })?;
         if rest.len() < word.argument_bytes() {
             return Some(0);
         }
@@ -81,6 +98,15 @@ impl Conn {
         let shared = &self.shared;
         let request = ConnectRequest::decode(payload).ok()?;
         shared.totals.connection_requests.add(1);
+        let first = request.session_id == 0;
+        if Mutant::VersionMustBeZero.acts() && request.protocol_version != 0
+            || Mutant::NewSessionsShowZeros.acts() && first && request.password != Some(&[0; 16])
+            || Mutant::PresentClientRefused.acts()
+                && request.last_zxid_seen > 0
+                && request.last_zxid_seen >= shared.applied()
+        {
+            return None;
+        }
         let weight = match (request.session_id, shared.settings.local_sessions) {
             (0, false) => Weight::Global,
             (0, true) => Weight::Local,
@@ -102,7 +128,12 @@ impl Conn {
             password_matches: password::matches(
                 request.session_id,
                 request.password.unwrap_or_default(),
-            ) || Mutant::AnyPasswordResumes.acts(),
+            ) || Mutant::PasswordsOfServer.acts()
+                && password::matches(
+                    request.session_id ^ i64::from(shared.settings.server_id),
+                    request.password.unwrap_or_default(),
+                )
+                || Mutant::AnyPasswordResumes.acts(),
         });
         let (min, max) = (
             shared.settings.min_session_timeout_ms,
@@ -120,6 +151,9 @@ impl Conn {
 fn negotiate(wished_ms: i32, min_ms: i32, max_ms: i32) -> u32 {
     if Mutant::TimeoutAsAsked.acts() {
         return wished_ms.unsigned_abs();
+    }
+    if Mutant::TimeoutInSeconds.acts() {
+        return u32::try_from(wished_ms.max(min_ms).min(max_ms) / 1000 * 1000).unwrap_or(0);
     }
     u32::try_from(wished_ms.max(min_ms).min(max_ms)).unwrap_or(0)
 }

@@ -117,14 +117,19 @@ impl Conn {
             let rest = bytes.get(used..).unwrap_or_default();
             let payload = match cut(rest, shared.settings.max_frame_bytes) {
                 Cut::Frame { payload, .. } => payload,
+                Cut::Partial if Mutant::PartialFrameDropped.acts() => return (None, bytes.len()),
                 Cut::Partial => return (None, used),
                 Cut::Refused { .. } => return (Some(self.abuse(state)), used),
             };
             let step = match decode(payload) {
                 Some(incoming) => self.one(side, attached, incoming, state, asks),
                 // spec: CP-FRM-08
+                None if Mutant::ShortFrameIgnored.acts() => Step::Next,
                 None => self.abuse(state),
             };
+            if Mutant::OneRequestOfPacket.acts() && matches!(step, Step::Next) {
+                return (None, bytes.len());
+            }
             match step {
                 Step::Next => used += payload.len() + 4,
                 Step::Throttled => {
@@ -165,6 +170,14 @@ impl Conn {
             return Step::Throttled;
         }
         let held_back = self.throttled_since_ms.take();
+        if Mutant::ExtraBytesRefused.acts() && has_extra_bytes(&incoming) {
+            let refusal = Refusal {
+                zxid: None,
+                error: ErrorCode::MarshallingError,
+                close: false,
+            };
+            return self.refuse_request(side, incoming.header, refusal, state);
+        }
         state.received += 1;
         self.shared.totals.received.add(1);
         state.heard_ms = now.mono_ms;
@@ -256,6 +269,7 @@ impl Conn {
         // spec: CP-THR-05
         let wait_ms = settings.throttle.throttled_op_wait_ms;
         if wait_ms > 0
+            && !Mutant::ThrottledAreDone.acts()
             && held_back_since
                 .is_some_and(|since| now.mono_ms.saturating_sub(since) > u64::from(wait_ms))
             && !matches!(
@@ -280,7 +294,11 @@ impl Conn {
         {
             return Some(Refusal {
                 zxid: None,
-                error: ErrorCode::NotReadOnly,
+                error: if Mutant::NotReadOnlyIsMarshallingError.acts() {
+                    ErrorCode::MarshallingError
+                } else {
+                    ErrorCode::NotReadOnly
+                },
                 close: false,
             });
         }
@@ -457,6 +475,15 @@ fn decode(payload: &[u8]) -> Option<Incoming<'_>> {
         body: reader.rest(),
         frame_bytes: payload.len(),
     })
+}
+
+/// Whether the body is longer than its record: then it decodes without its last byte as well.
+fn has_extra_bytes(incoming: &Incoming<'_>) -> bool {
+    let Some(op) = OpCode::from_code(incoming.header.op) else {
+        return false;
+    };
+    let shorter = incoming.body.split_last().map(|(_, shorter)| shorter);
+    shorter.is_some_and(|shorter| matches!(Request::decode(op, shorter), Ok(Some(_))))
 }
 
 /// Whether the first request wants the tree; a wrong guess costs a second look.

@@ -1,6 +1,7 @@
 //! The connection throttle: a bucket of tokens that connects take from and time refills.
 
 use crate::settings::ConnectionTokens;
+use zk_tree::Mutant;
 
 /// What a connect costs under weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +33,12 @@ pub struct Tokens {
 
 impl Tokens {
     #[must_use]
-    pub fn new(settings: ConnectionTokens, now_ms: u64) -> Self {
+    pub fn new(mut settings: ConnectionTokens, now_ms: u64) -> Self {
+        if settings.weighted {
+            // Under weights the settings count global sessions.
+            settings.tokens = settings.tokens.saturating_mul(settings.global_weight);
+            settings.fill_count = settings.fill_count.saturating_mul(settings.global_weight);
+        }
         Self {
             settings,
             left: settings.tokens,
@@ -45,7 +51,7 @@ impl Tokens {
     /// `random` is a number in [0, 1) of the host's source. False: close the connection silently.
     // spec: CP-THR-06
     pub fn take(&mut self, now_ms: u64, weight: Weight, random: f64) -> bool {
-        if self.settings.tokens == 0 {
+        if self.settings.tokens == 0 || Mutant::TokensEndless.acts() {
             return true;
         }
         self.refill(now_ms);
@@ -133,9 +139,14 @@ mod tests {
             },
             0,
         );
+        // Three global sessions' worth: nine.
+        assert!(tokens.take(0, Weight::Global, 0.5));
+        assert!(tokens.take(0, Weight::Global, 0.5));
         assert!(tokens.take(0, Weight::Renew, 0.5));
         assert!(!tokens.take(0, Weight::Global, 0.5));
         assert!(tokens.take(0, Weight::Local, 0.5));
+        assert!(!tokens.take(0, Weight::Local, 0.5));
+        assert!(tokens.take(100, Weight::Global, 0.5));
     }
 
     #[test]

@@ -110,7 +110,7 @@ impl Node {
         batch: &mut Vec<Submission>,
     ) {
         let id = self.ids.take();
-        if self.shared.settings.local_sessions {
+        if self.shared.settings.local_sessions && !Mutant::LocalSessionsAreGlobal.acts() {
             // spec: CP-CON-30, CP-CON-32, CP-CON-35
             let session =
                 lock(&self.shared.sessions).start(now.mono_ms, id, hello.timeout_ms, true);
@@ -156,14 +156,19 @@ impl Node {
                 password: if Mutant::PasswordOfZeros.acts() {
                     Default::default()
                 } else {
-                    password(id)
+                    password(if Mutant::PasswordsOfServer.acts() {
+                        id ^ i64::from(self.shared.settings.server_id)
+                    } else {
+                        id
+                    })
                 },
                 read_only: if Mutant::ReadOnlyByteForAll.acts() {
                     Some(self.shared.is_read_only())
                 } else if Mutant::ReadOnlyByteForNobody.acts() {
                     None
                 } else {
-                    hello.read_only.map(|_| self.shared.is_read_only())
+                    let read_only = self.shared.is_read_only() && !Mutant::ReadOnlyHidden.acts();
+                    hello.read_only.map(|_| read_only)
                 },
             };
             frame(&mut state.out, |out| response.encode(out));

@@ -163,7 +163,8 @@ pub struct Node {
     slowed: VecDeque<(u64, Arc<Lane>, Hello, Resume)>,
     /// At a leader: over which learner's link each session writes; None is this server itself (CP-SES-20).
     owners: HashMap<i64, Option<LinkId>>,
-    /// Local sessions whose createSession is on its way.
+    /// Sessions whose createSession is on its way: those that are upgraded here and, at a leader, all that it has
+    /// proposed. Their ephemerals may follow at once.
     upgrading: HashSet<i64>,
     /// Syncs of this leader's own clients, by the core's number for the question.
     syncs: BTreeMap<u64, Submission>,

@@ -136,6 +136,7 @@ impl Node {
         // A leader answers syncs in their order: one that is never answered would take the next one's answer.
         self.learner_syncs.clear();
         self.owners.clear();
+        self.upgrading.clear();
         self.revalidating.clear();
         self.waiting.clear();
         self.committed

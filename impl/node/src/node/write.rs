@@ -174,7 +174,11 @@ impl Node {
                 session_id: submission.session,
                 cxid: submission.cxid,
                 zxid: zxid.0,
-                time: now.wall_ms,
+                time: if Mutant::TimesInSeconds.acts() {
+                    now.wall_ms / 1000
+                } else {
+                    now.wall_ms
+                },
             },
             ids: &submission.ids,
             session: standing,
@@ -198,6 +202,9 @@ impl Node {
             // spec: FT-QRM-12. A learner passed on what no server may make of a client's bytes.
             Ok(None) | Err(_) => Prep::refuse(&ask, ErrorCode::MarshallingError),
         };
+        if submission.op == OpCode::CreateSession {
+            self.upgrading.insert(submission.session);
+        }
         if submission.op == OpCode::CloseSession
             && let Some(session) = sessions.get(submission.session)
         {
@@ -250,21 +257,33 @@ impl Node {
                 != i64::from(self.shared.settings.server_id.cast_signed())
     }
 
-    // spec: CP-CON-33
+    /// Whether an ephemeral of the session would go with it: every server must know the session, or be about to.
+    // spec: CP-CON-33, CP-CON-34, CP-SES-10
     fn globality(&self, submission: &Submission, sessions: &Tracker) -> Result<(), ErrorCode> {
-        let local = sessions
-            .get(submission.session)
-            .is_some_and(|session| session.is_local());
-        if local && !self.shared.settings.local_sessions_upgrading {
-            return Err(ErrorCode::EphemeralOnLocalSession);
+        let upgrades = self.shared.settings.local_sessions_upgrading;
+        if Mutant::EphemeralsOfLocalSessions.acts() || Mutant::UpgradeForgotten.acts() {
+            return Ok(());
         }
-        Ok(())
+        if self.upgrading.contains(&submission.session) {
+            return Ok(());
+        }
+        match sessions.get(submission.session) {
+            Some(session) if session.is_local() && !upgrades => {
+                Err(ErrorCode::EphemeralOnLocalSession)
+            }
+            Some(_) => Ok(()),
+            // A learner's local session. Apache's learner says why only if it is the request's only error.
+            None if !upgrades && submission.op != OpCode::Multi => {
+                Err(ErrorCode::EphemeralOnLocalSession)
+            }
+            None => Err(ErrorCode::SessionExpired),
+        }
     }
 
     /// Puts a createSession before the first ephemeral of a local session.
     // spec: CP-CON-33, CP-CON-34, QP-TXN-07
     fn upgrades(&mut self, sessions: &Tracker, batch: &mut Vec<Submission>) -> Vec<Submission> {
-        if !self.shared.settings.local_sessions_upgrading {
+        if !self.shared.settings.local_sessions_upgrading || Mutant::UpgradeForgotten.acts() {
             return std::mem::take(batch);
         }
         let mut all = Vec::with_capacity(batch.len());

@@ -253,6 +253,16 @@ pub fn answer(word: Word, argument: &[u8], asked: &Asked<'_>) -> String {
         return format!("{NOT_SERVING}{end}");
     }
     match word {
+        Word::Conf | Word::Envi | Word::Dirs | Word::Hash if Mutant::ServerWordsEmpty.acts() => {
+            String::new()
+        }
+        Word::Wchc | Word::Wchp if Mutant::WatchWordsEmpty.acts() => "\n".to_owned(),
+        Word::Wchs if Mutant::WchsOfZeros.acts() => {
+            "0 connections watching 0 paths\nTotal watches:0\n".to_owned()
+        }
+        Word::Gtmk if Mutant::GtmkInHex.acts() => {
+            format!("{:x}", asked.about.trace_mask.load(Ordering::Relaxed))
+        }
         // spec: CP-FLW-10
         Word::Ruok if Mutant::ImokLine.acts() => "imok\n".to_owned(),
         Word::Ruok => "imok".to_owned(),
@@ -302,6 +312,9 @@ fn set_trace_mask(argument: &[u8], asked: &Asked<'_>) -> String {
         return String::new();
     };
     let mask = i64::from_be_bytes(*mask);
+    if Mutant::StmkSetsNothing.acts() {
+        return mask.to_string();
+    }
     asked.about.trace_mask.store(mask, Ordering::Relaxed);
     mask.to_string()
 }

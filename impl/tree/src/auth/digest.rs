@@ -10,6 +10,7 @@ use sha2::{Sha256, Sha512};
 use zk_proto::Id;
 
 use super::{DIGEST, SUPER, Scheme};
+use crate::mutant::Mutant;
 
 /// How passwords are hashed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -58,6 +59,12 @@ impl Scheme for Digest {
     // spec: CP-ACL-21
     fn is_valid(&self, id: &str) -> bool {
         let id = id.trim_end_matches(':');
+        if Mutant::HashesLookedAt.acts() && !id.ends_with('=') {
+            return false;
+        }
+        if Mutant::UsersHaveNames.acts() && id.starts_with(':') {
+            return false;
+        }
         !id.is_empty() && id.split(':').count() == 2
     }
 

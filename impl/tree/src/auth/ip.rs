@@ -17,7 +17,9 @@ impl Scheme for Ip {
 
     // spec: CP-ACL-22
     fn is_valid(&self, id: &str) -> bool {
-        Net::parse(id).is_some()
+        let refused = Mutant::NetworksRefused.acts() && id.contains('/')
+            || Mutant::Ip6Refused.acts() && id.contains(':');
+        Net::parse(id).is_some() && !refused
     }
 
     // spec: CP-ACL-22. The caller's address may name a zone, which no ACL can.
@@ -34,6 +36,9 @@ impl Scheme for Ip {
 
     // spec: CP-AUTH-07. Every connection has its address from the start.
     fn authenticate(&self, _credential: Option<&[u8]>) -> Option<Vec<Id>> {
+        if Mutant::IpProvesNothing.acts() {
+            return None;
+        }
         Some(Vec::new())
     }
 }

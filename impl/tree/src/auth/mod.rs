@@ -140,7 +140,12 @@ impl Schemes {
         let mut stored = Vec::new();
         for grant in &asked {
             // spec: FT-CON-18. A frame may hold fifty thousand of them: none is compared with all others.
-            if !seen.insert((grant.perms.0, &grant.id)) && !Mutant::GrantsStoredTwice.acts() {
+            let perms = if Mutant::GrantsOfOneIdMerged.acts() {
+                0
+            } else {
+                grant.perms.0
+            };
+            if !seen.insert((perms, &grant.id)) && !Mutant::GrantsStoredTwice.acts() {
                 continue;
             }
             if grant.id.scheme == AUTH && Mutant::AuthNotExpanded.acts() {
@@ -149,8 +154,15 @@ impl Schemes {
                 self.expand(grant.perms, ids, &mut stored)?;
             } else if self.may_stand(&grant.id) {
                 stored.push(grant.clone());
+            } else if Mutant::BadGrantsLeftOut.acts() {
+                continue;
             } else {
                 return Err(ErrorCode::InvalidAcl);
+            }
+        }
+        if Mutant::PermissionBitsCut.acts() {
+            for grant in &mut stored {
+                grant.perms.0 &= Perms::ALL.0;
             }
         }
         Ok(stored)
@@ -172,7 +184,9 @@ impl Schemes {
 
     // spec: CP-ACL-20
     fn may_stand(&self, id: &Id) -> bool {
-        if id.scheme == WORLD {
+        if Mutant::AnyIdStands.acts() {
+            true
+        } else if id.scheme == WORLD {
             id.id == ANYONE || Mutant::AnyWorldId.acts()
         } else {
             self.find(&id.scheme)

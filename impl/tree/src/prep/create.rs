@@ -35,7 +35,9 @@ impl<'a> Create<'a> {
     // spec: CP-MUL-06, QP-TXN-05
     pub(super) fn in_multi(op: OpCode, body: &'a request::Create<'a>, ttl_ms: Option<i64>) -> Self {
         let mode = CreateMode::from_flags(body.flags);
-        if mode.is_some_and(CreateMode::is_container) {
+        if mode.is_some_and(CreateMode::is_container)
+            && !Mutant::MultiContainersArePersistent.acts()
+        {
             Self::new(OpCode::CreateContainer, body, None)
         } else if op == OpCode::Create2
             || op == OpCode::CreateTtl && !mode.is_some_and(CreateMode::is_ttl)
@@ -60,11 +62,13 @@ impl<'a> Create<'a> {
             return match self.ttl_ms {
                 Some(1..=MAX_TTL_MS) => Ok(mode),
                 Some(0) if Mutant::TtlOfZero.acts() => Ok(mode),
+                Some(_) if Mutant::TtlOfAnyLength.acts() => Ok(mode),
+                None if Mutant::TtlFlagsNeedNoTtl.acts() => Ok(CreateMode::Persistent),
                 Some(_) | None => Err(ErrorCode::BadArguments),
             };
         }
         // A createTTL without a TTL's flags stops Apache's server when it is applied, or fails like this.
-        if self.ttl_ms.is_some() {
+        if self.ttl_ms.is_some() && !Mutant::TtlNeedsNoFlags.acts() {
             Err(ErrorCode::BadArguments)
         } else {
             Ok(mode)
@@ -86,6 +90,11 @@ impl Prep {
     // spec: CP-PRE-10, CP-PRE-20, CP-PRE-21, CP-PRE-22, CP-PRE-23, CP-PRE-27
     pub(super) fn create(&mut self, context: &Context<'_>, create: Create<'_>) -> Checked<Txn> {
         let mode = create.mode(context)?;
+        if Mutant::AclBeforePath.acts() {
+            context
+                .schemes
+                .normalise(create.body.acl.as_ref(), context.ask.ids)?;
+        }
         if mode.is_ephemeral() {
             context.ask.global_session
         } else {
@@ -98,10 +107,16 @@ impl Prep {
         if Mutant::ParentBeforeAcl.acts() {
             self.node(context, parent_path)?;
         }
-        let acl = context
+        let mut acl = context
             .schemes
             .normalise(create.body.acl.as_ref(), context.ask.ids)?;
         let parent = self.node(context, parent_path)?;
+        if Mutant::AclOfParent.acts() {
+            acl = match &parent.acl {
+                acls::AclRef::List(list) => list.to_vec(),
+                acls::AclRef::Open | acls::AclRef::Unknown => alloc::vec![zk_proto::Acl::open()],
+            };
+        }
         if Mutant::ExistsBeforePermission.acts()
             && self.pending.exists(context.tree, &create.body.path)
         {
@@ -113,7 +128,17 @@ impl Prep {
         let path = final_path(&create.body.path, mode, &parent);
         valid(&path)?;
         if self.pending.exists(context.tree, &path) {
-            return Err(ErrorCode::NodeExists);
+            return Err(if Mutant::ExistingIsNotEmpty.acts() {
+                ErrorCode::NotEmpty
+            } else {
+                ErrorCode::NodeExists
+            });
+        }
+        if Mutant::NoEphemeralsInContainers.acts()
+            && mode.is_ephemeral()
+            && Kind::of(parent.stat.ephemeral_owner, &context.tree.settings) == Kind::Container
+        {
+            return Err(ErrorCode::NoChildrenForEphemerals);
         }
         // spec: CP-EPH-01
         if let Kind::Ephemeral(_) = Kind::of(parent.stat.ephemeral_owner, &context.tree.settings)
@@ -129,7 +154,13 @@ impl Prep {
         )?;
         let txn = CreateTxn {
             path,
-            data: create.body.data.map(Bytes::copy_from_slice),
+            data: create.body.data.map(|data| {
+                if Mutant::DataIsText.acts() {
+                    Bytes::from(String::from_utf8_lossy(data).into_owned())
+                } else {
+                    Bytes::copy_from_slice(data)
+                }
+            }),
             acl,
             kind: create.kind(mode),
             parent_cversion: parent.stat.cversion.wrapping_add(1),
@@ -187,6 +218,7 @@ impl Prep {
 fn creatable_parent(path: &str) -> Checked<&str> {
     match path::split(path) {
         Some((parent, _)) if !path.contains('\0') => Ok(parent),
+        Some(_) | None if Mutant::CreateOfNoPathIsNoNode.acts() => Err(ErrorCode::NoNode),
         Some(_) | None => Err(ErrorCode::BadArguments),
     }
 }

@@ -75,6 +75,9 @@ impl Prep {
         let context = Context { tree, schemes, ask };
         self.pending.begin();
         if let Request::Multi(ops) = request {
+            if Mutant::EmptyMultiRefused.acts() && ops.iter().next().is_none() {
+                return self.finish(&context, Err(ErrorCode::MarshallingError));
+            }
             let txn = Txn::Multi(self.multi(&context, ops));
             return self.finish(&context, Ok(txn));
         }
@@ -236,7 +239,9 @@ impl Prep {
         if Mutant::ChildrenBeforeVersion.acts() && node.children > 0 {
             return Err(ErrorCode::NotEmpty);
         }
-        if !Mutant::DeleteIgnoresVersion.acts() {
+        if Mutant::DeleteWantsNextVersion.acts() && body.version != -1 {
+            next_version(node.stat.version.wrapping_add(1), body.version)?;
+        } else if !Mutant::DeleteIgnoresVersion.acts() {
             next_version(node.stat.version, body.version)?;
         }
         if node.children > 0 && !Mutant::DeleteTakesChildren.acts() {
@@ -250,7 +255,9 @@ impl Prep {
     fn set_data(&mut self, context: &Context<'_>, body: &SetData<'_>) -> Checked<Txn> {
         context.ask.session?;
         let path = &*body.path;
-        valid(path)?;
+        if !Mutant::SetDataOfNoPathIsNoNode.acts() {
+            valid(path)?;
+        }
         let mut node = self.node(context, path)?;
         if Mutant::VersionBeforePermission.acts() {
             next_version(node.stat.version, body.version)?;
@@ -287,6 +294,9 @@ impl Prep {
         version: i32,
     ) -> Checked<Txn> {
         context.ask.session?;
+        if Mutant::AclBeforePath.acts() {
+            context.schemes.normalise(acl, context.ask.ids)?;
+        }
         valid(path)?;
         let acl = context.schemes.normalise(acl, context.ask.ids)?;
         let mut node = self.node(context, path)?;
@@ -348,7 +358,11 @@ impl Prep {
     fn node(&self, context: &Context<'_>, path: &str) -> Checked<PendingNode> {
         self.pending
             .find(context.tree, path)
-            .ok_or(ErrorCode::NoNode)
+            .ok_or(if Mutant::MissingIsBadArguments.acts() {
+                ErrorCode::BadArguments
+            } else {
+                ErrorCode::NoNode
+            })
     }
 
     /// Records that a znode without children goes.
@@ -382,6 +396,11 @@ impl Context<'_> {
 }
 
 fn valid(path: &str) -> Checked<()> {
+    let path = if Mutant::LastSlashIgnored.acts() {
+        path.strip_suffix('/').unwrap_or(path)
+    } else {
+        path
+    };
     if path::is_valid(path) {
         Ok(())
     } else {
@@ -395,6 +414,9 @@ fn deletable_parent(path: &str) -> Checked<&str> {
     let reserved = path::is_reserved(path) && !Mutant::ReservedMayGo.acts();
     match path::split(path) {
         Some((parent, _)) if !path.contains('\0') && !reserved => Ok(parent),
+        Some(_) | None if Mutant::DeleteOfNoPathIsNoNode.acts() && !reserved => {
+            Err(ErrorCode::NoNode)
+        }
         Some(_) | None => Err(ErrorCode::BadArguments),
     }
 }

@@ -39,7 +39,8 @@ impl Prep {
         match Kind::of(node.stat.ephemeral_owner, &context.tree.settings) {
             Kind::Container => {}
             Kind::Ttl(ttl_ms)
-                if context.ask.header.time.saturating_sub(node.stat.mtime) > ttl_ms => {}
+                if context.ask.header.time.saturating_sub(node.stat.mtime) > ttl_ms
+                    || Mutant::TtlFromCreation.acts() => {}
             Kind::Ttl(_) | Kind::Ephemeral(_) | Kind::Persistent => {
                 return Err(ErrorCode::BadVersion);
             }

@@ -41,6 +41,7 @@ impl WatchKind {
         match mode {
             0 => Some(Self::Persistent),
             1 => Some(Self::Recursive),
+            _ if Mutant::AnyModeIsRecursive.acts() => Some(Self::Recursive),
             _ => None,
         }
     }
@@ -78,7 +79,8 @@ impl WatcherType {
             Self::Persistent,
             Self::PersistentRecursive,
         ];
-        all.into_iter().find(|kind| *kind as i32 == code)
+        let known = all.into_iter().find(|kind| *kind as i32 == code);
+        known.or(Mutant::AnyTypeIsAny.acts().then_some(Self::Any))
     }
 
     fn bits(self) -> Bits {
@@ -156,6 +158,7 @@ impl Watches {
     // spec: CP-WAT-53, CP-WAT-54, CP-OP-31
     pub fn contains(&self, connection: ConnectionId, path: &str, which: WatcherType) -> bool {
         self.table.get(connection, path).intersects(which.bits())
+            || Mutant::CheckSeesOthers.acts() && self.by_path().any(|(watched, _)| watched == path)
     }
 
     /// Removes such watches of the connection on exactly this path; false if there were none.
@@ -186,6 +189,9 @@ impl Watches {
         }
         let (kind, mut matching) = match trigger.change {
             Change::Created => (EventKind::NodeCreated, Bits::DATA),
+            Change::Deleted if Mutant::DeleteHidesFromChildWatch.acts() => {
+                (EventKind::NodeDeleted, Bits::DATA)
+            }
             // One event, though both tables are asked: who is found in the first is left out of the second.
             Change::Deleted => (EventKind::NodeDeleted, Bits::DATA.with(Bits::CHILD)),
             Change::DataChanged if Mutant::DataToldToChildWatch.acts() => {
@@ -199,7 +205,21 @@ impl Watches {
             self.table.fire(path, Bits::CHILD, &mut self.found);
             self.emit(Event { kind, path, acl }, &mut each);
         }
+        if Mutant::KindsToldApart.acts() {
+            self.table
+                .fire(path, matching.common(Bits::ONCE), &mut self.found);
+            self.emit(Event { kind, path, acl }, &mut each);
+        }
         self.table.fire(path, matching, &mut self.found);
+        if Mutant::ChildDataToldToChildWatch.acts() && matches!(trigger.change, Change::DataChanged)
+        {
+            let (kind, path) = (EventKind::NodeChildrenChanged, path::parent_shown(path));
+            let mut found = Vec::new();
+            self.table.fire(path, Bits::CHILD, &mut found);
+            if !found.is_empty() {
+                each(Event { kind, path, acl }, &found);
+            }
+        }
         if !Mutant::RecursivePathOfWatch.acts() {
             self.find_above(path);
         }
@@ -212,7 +232,14 @@ impl Watches {
         }
         if let Some(acl) = &trigger.parent_acl {
             let (kind, path) = (EventKind::NodeChildrenChanged, path::parent_shown(path));
-            let matching = if Mutant::RecursiveTellsChildren.acts() {
+            if Mutant::ChildWatchSeesBelow.acts() {
+                let path = path::parent_shown(path);
+                self.table.fire(path, Bits::CHILD, &mut self.found);
+                self.emit(Event { kind, path, acl }, &mut each);
+            }
+            let matching = if Mutant::DataWatchSeesChildren.acts() {
+                Bits::CHILD.with(Bits::PERSISTENT).with(Bits::DATA)
+            } else if Mutant::RecursiveTellsChildren.acts() {
                 Bits::CHILD.with(Bits::PERSISTENT).with(Bits::RECURSIVE)
             } else if Mutant::PersistentIgnoresChildren.acts() {
                 Bits::CHILD
@@ -296,6 +323,9 @@ impl Watches {
     }
 
     fn emit(&mut self, event: Event<'_>, each: &mut impl FnMut(Event<'_>, &[ConnectionId])) {
+        if Mutant::OneWatcherIsTold.acts() {
+            self.found.truncate(1);
+        }
         if !self.found.is_empty() {
             each(event, &self.found);
             self.found.clear();
@@ -324,9 +354,15 @@ impl Watches {
     fn find_above(&mut self, path: &str) {
         let before = self.found.len();
         let mut above = path;
-        while self.table.has_recursive() && above.len() > 1 {
+        let wide = Mutant::PersistentIsRecursive.acts();
+        let matching = if wide {
+            Bits::RECURSIVE.with(Bits::PERSISTENT)
+        } else {
+            Bits::RECURSIVE
+        };
+        while (self.table.has_recursive() || wide) && above.len() > 1 {
             above = path::parent_shown(above);
-            self.table.fire(above, Bits::RECURSIVE, &mut self.found);
+            self.table.fire(above, matching, &mut self.found);
             if Mutant::RecursiveOneLevel.acts() {
                 break;
             }

@@ -26,7 +26,7 @@ impl Bits {
     pub(super) const RECURSIVE: Self = Self(8);
     pub(super) const ALL: Self = Self(15);
     /// What a trigger uses up.
-    const ONCE: Self = Self(3);
+    pub(super) const ONCE: Self = Self(3);
     /// What ZooKeeper keeps in its data table.
     // spec: CP-WAT-02
     const DATA_TABLE: Self = Self(13);
@@ -44,7 +44,7 @@ impl Bits {
         Self(self.0 & !other.0)
     }
 
-    fn common(self, other: Self) -> Self {
+    pub(super) fn common(self, other: Self) -> Self {
         Self(self.0 & other.0)
     }
 }
