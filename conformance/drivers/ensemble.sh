@@ -3,9 +3,10 @@
 #
 #   ensemble.sh KIND setup|teardown
 #   ensemble.sh KIND start|stop|kill|pause|resume|isolate|heal ID
+#   ensemble.sh KIND configure [KEY=VALUE..]       # restarts all servers with these lines behind their zoo.cfg
 #
 # KIND is apache-3.8.0, apache-3.9.5 (see conformance/peers), vivarium or mutant (see conformance/mutants.toml): three
-# servers. With `-observer` behind it a fourth observes. Servers reach each other through links that `zk-conformance
+# servers. mutant-0 to mutant-7 are mutants that run beside each other. With `-observer` behind it a fourth observes. Servers reach each other through links that `zk-conformance
 # links` forwards, so that one can be cut off from the others while its clients stay.
 set -euo pipefail
 
@@ -20,6 +21,7 @@ case $kind in
   apache-3.9.5-observer) base=25600 ids+=(4) ;;
   vivarium-observer) base=25700 ids+=(4) ;;
   mutant) base=24900 ;;
+  mutant-[0-7]) base=$((24100 + 100 * ${kind#mutant-})) ;;
   *) echo "ensemble.sh: no kind $kind" >&2; exit 2 ;;
 esac
 
@@ -42,6 +44,8 @@ admin.enableServer=false
 preAllocSize=1024
 znode.container.checkIntervalMs=200
 CFG
+  # Of a key that stands twice the last counts.
+  [ ! -f "$dir/settings" ] || cat "$dir/settings"
   local other role
   [ "$1" != 4 ] || echo peerType=observer
   for other in "${ids[@]}"; do
@@ -88,11 +92,13 @@ launch() { # pid file, command...
 serve() {
   case $kind in
     apache-*)
-      local release=${kind#apache-}
+      local release=${kind#apache-} properties=()
+      # Some keys Apache reads as system properties only; the others do no harm there.
+      [ ! -f "$dir/settings" ] || mapfile -t properties < <(sed 's/^/-D/' "$dir/settings")
       APACHE_LOG=$dir/$id.log launch "$dir/$id.pid" "$here/../peers/run-apache.sh" "${release%-observer}" config \
-        "$dir/$id.cfg" -Dznode.container.checkIntervalMs=200 ;;
+        "$dir/$id.cfg" -Dznode.container.checkIntervalMs=200 "${properties[@]}" ;;
     vivarium*) launch "$dir/$id.pid" "${VIVARIUM:-$here/../../target/debug/vivarium}" server "$dir/$id.cfg" ;;
-    mutant) launch "$dir/$id.pid" "${VIVARIUM:-$here/../../target/debug/vivarium-mutant}" server "$dir/$id.cfg" ;;
+    mutant*) launch "$dir/$id.pid" "${VIVARIUM:-$here/../../target/debug/vivarium-mutant}" server "$dir/$id.cfg" ;;
   esac
 }
 
@@ -125,6 +131,15 @@ case $verb in
       gone "$pid"
     fi
     rm -rf "$dir" ;;
+  configure)
+    for id in "${ids[@]}"; do end TERM; done
+    shift 2
+    rm -f "$dir/settings"
+    [ $# = 0 ] || printf '%s\n' "$@" >"$dir/settings"
+    for id in "${ids[@]}"; do
+      config "$id" >"$dir/$id.cfg"
+      "$0" "$kind" start "$id"
+    done ;;
   start) running "$dir/$id.pid" || serve ;;
   stop) end TERM ;;
   kill) end KILL ;;

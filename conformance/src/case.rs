@@ -45,9 +45,12 @@ pub enum Need {
     Container,
     /// Sessions of two seconds are allowed.
     ShortSessions,
+    #[value(skip)]
     Standalone,
+    #[value(skip)]
     Ensemble,
     /// A driver file was given.
+    #[value(skip)]
     Driver,
 }
 
@@ -69,10 +72,15 @@ pub struct Case {
     pub since: Option<Version>,
     pub until: Option<Version>,
     pub needs: Vec<Need>,
+    /// Lines of zoo.cfg, `key=value`, with which a driver restarts all servers for this case.
+    pub settings: Vec<String>,
     /// Can hurt a server that is not robust; runs only with `--hazardous`.
     pub hazardous: bool,
     /// Runs once through each server of the target, so through each role of an ensemble.
     pub everywhere: bool,
+    /// The steps, without comments, or the name of the code: all of a case that its outcome depends on, but for what
+    /// it needs.
+    pub asks: String,
     pub body: Body,
 }
 
@@ -84,7 +92,7 @@ impl Case {
 
     /// Changes the ensemble, may hurt it or needs it undisturbed: runs alone.
     pub fn is_exclusive(&self) -> bool {
-        self.hazardous || self.needs.contains(&Need::Driver)
+        self.hazardous || self.needs.contains(&Need::Driver) || !self.settings.is_empty()
     }
 
     /// The case's name as one path component.
@@ -111,6 +119,8 @@ struct Entry {
     until: Option<Version>,
     #[serde(default)]
     needs: Vec<Need>,
+    #[serde(default)]
+    settings: Vec<String>,
     #[serde(default)]
     hazardous: bool,
     #[serde(default)]
@@ -164,11 +174,16 @@ impl Entry {
                 text.replace(&format!("<{key}>"), value)
             })
         };
-        let body = match (&self.steps, &self.code) {
-            (Some(steps), None) => Body::Script(parse::script(&fill(steps))?),
+        let (asks, body) = match (&self.steps, &self.code) {
+            (Some(steps), None) => {
+                let script = parse::script(&fill(steps))?;
+                let lines: Vec<&str> = script.iter().map(|step| step.text.as_str()).collect();
+                (lines.join("\n"), Body::Script(script))
+            }
             (None, Some(name)) => {
                 let name = fill(name);
-                Body::Code(code::find(&name).ok_or_else(|| format!("no code {name}"))?)
+                let body = code::find(&name).ok_or_else(|| format!("no code {name}"))?;
+                (name, Body::Code(body))
             }
             _ => return Err("needs either steps or code".into()),
         };
@@ -180,8 +195,10 @@ impl Entry {
             since: self.since,
             until: self.until,
             needs: self.needs.clone(),
+            settings: self.settings.iter().map(|line| fill(line)).collect(),
             hazardous: self.hazardous,
             everywhere: self.everywhere,
+            asks,
             body,
         })
     }
@@ -222,6 +239,17 @@ mod tests {
                 case.id
             );
             assert!(!case.source.is_empty(), "{} has no source", case.id);
+            // Only a driver can change what servers are set up with.
+            assert!(
+                case.settings.is_empty() || case.needs.contains(&Need::Driver),
+                "{} asks for settings and not for a driver",
+                case.id
+            );
+            assert!(
+                case.settings.iter().all(|line| line.contains('=')),
+                "{}: settings are key=value",
+                case.id
+            );
             assert!(
                 case.text.ends_with('.'),
                 "{}: one sentence with a period",

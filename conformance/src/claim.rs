@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 
-use crate::case::{Case, Level};
+use crate::case::{Case, Level, Need};
 use crate::outcome::{Outcome, RunResult};
 use crate::profile::Version;
 
@@ -148,7 +148,10 @@ impl Claim {
                 .all(|case| self.results.get(&case.id) == Some(&Outcome::Pass))
         };
         let core = |case: &Case| {
-            case.level == Level::Must && !is_in(&case.id, CURATOR) && !is_in(&case.id, BEYOND)
+            case.level == Level::Must
+                && !is_in(&case.id, CURATOR)
+                && !is_in(&case.id, BEYOND)
+                && !case.needs.contains(&Need::Driver)
         };
         let curator = |case: &Case| case.level == Level::Must && is_in(&case.id, CURATOR);
         let full = |case: &Case| case.level != Level::Info;
@@ -247,8 +250,7 @@ const HEAD: &str = "# Compatibility with Apache ZooKeeper\n\n\
 Every figure below is a run of the conformance suite ([how to run it, how to read it](conformance.md)). A claim names the\n\
 suite's version and hash, so that it can be repeated. There is no claim for Apache 3.8.4: what differs between it and\n\
 3.8.0 is marked in the cases as from source, not run. Apache 3.8.0 is Debian's package, which carries later security\n\
-fixes. Without cases so far, so no part of any tier: reconfiguration of an ensemble, read-only mode, local sessions,\n\
-throttles, TLS, SASL, the AdminServer and metrics.\n";
+fixes. Without cases so far, so no part of any tier: reconfiguration of an ensemble, TLS, SASL, the AdminServer and metrics.\n";
 
 fn servers(page: &mut String, claims: &[Claim]) -> Result<()> {
     writeln!(

@@ -32,8 +32,10 @@ pub struct Plan<'a> {
 pub fn run(plan: &Plan<'_>) -> Vec<CaseResult> {
     let total = plan.cases.len();
     let slots: Mutex<Vec<Option<CaseResult>>> = Mutex::new(vec![None; total]);
-    let (alone, shared): (Vec<usize>, Vec<usize>) =
+    let (mut alone, shared): (Vec<usize>, Vec<usize>) =
         (0..total).partition(|index| plan.cases.get(*index).is_some_and(Case::is_exclusive));
+    // Cases with the same settings share a restart.
+    alone.sort_by_key(|index| plan.cases.get(*index).map(|case| &case.settings));
     let done = AtomicUsize::new(0);
     let record = |index: usize, result: CaseResult| {
         let count = done.fetch_add(1, Ordering::Relaxed) + 1;
@@ -224,9 +226,10 @@ fn settle(plan: &Plan<'_>, case: &Case) -> Result<(), Stop> {
     let Some(cluster) = &plan.target.cluster else {
         return Ok(());
     };
-    let cluster = cluster
+    let mut cluster = cluster
         .lock()
         .map_err(|_| Stop::Harness("driver lock".into()))?;
+    cluster.configure(&case.settings)?;
     // A case without driver commands has cut off and frozen nobody, so what servers say of themselves is enough.
     if !case.needs.contains(&Need::Driver) && cluster.is_settled() {
         return Ok(());

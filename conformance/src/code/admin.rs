@@ -18,6 +18,53 @@ pub(super) fn srvr_zxid(run: &mut Run<'_>) -> Result<(), Stop> {
     })
 }
 
+/// spec: CP-FLW-20. Other cases watch meanwhile, so what this one adds is a lower bound.
+pub(super) fn wchs_counts(run: &mut Run<'_>) -> Result<(), Stop> {
+    for at in 0..3 {
+        run.script(&format!(
+            "create ~/{at}\na: getData ~/{at} watch=true\nb: exists ~/{at} watch=true"
+        ))?;
+    }
+    let (connections, paths, watches) = wchs(run)?;
+    ensure(connections >= 2 && paths >= 3 && watches >= 6, || {
+        format!("two sessions watch three znodes; wchs counts {connections}, {paths}, {watches}")
+    })
+}
+
+/// Connections, paths and watches, as `wchs` counts them.
+fn wchs(run: &Run<'_>) -> Result<(u64, u64, u64), Stop> {
+    let answer = four_letters(run.home, b"wchs")?;
+    let numbers: Vec<u64> = answer
+        .split(|c: char| !c.is_ascii_digit())
+        .filter_map(|text| text.parse().ok())
+        .collect();
+    match numbers[..] {
+        [connections, paths, watches] => Ok((connections, paths, watches)),
+        _ => Err(Stop::Mismatch(format!("wchs answers {answer:?}"))),
+    }
+}
+
+/// spec: CP-FLW-26, CP-FLW-25. The mask is the server's, so it is set back, whatever was answered.
+pub(super) fn stmk_sets_the_mask(run: &mut Run<'_>) -> Result<(), Stop> {
+    const DEFAULT: u64 = 306;
+    const OTHER: u64 = 310;
+    let before = four_letters(run.home, b"gtmk")?;
+    let set = |mask: u64| {
+        let mut word = b"stmk".to_vec();
+        word.extend_from_slice(&mask.to_be_bytes());
+        four_letters(run.home, &word)
+    };
+    let answers = [set(OTHER)?, four_letters(run.home, b"gtmk")?];
+    let back = set(before.parse().unwrap_or(DEFAULT))?;
+    ensure(
+        answers.iter().all(|answer| *answer == OTHER.to_string()),
+        || format!("stmk {OTHER} and gtmk after it answer {answers:?}"),
+    )?;
+    ensure(back == before, || {
+        format!("stmk {before} is answered {back:?}")
+    })
+}
+
 /// spec: CP-CFG-40
 pub(super) fn config_text(run: &mut Run<'_>) -> Result<(), Stop> {
     run.script("getData /zookeeper/config -> ok data=?text version=-1")?;

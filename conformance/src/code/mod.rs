@@ -12,6 +12,7 @@ mod quotas;
 mod removal;
 mod robustness;
 mod sessions;
+mod settings;
 mod watches;
 mod wire;
 
@@ -94,6 +95,8 @@ const BODIES: &[(&str, Body)] = &[
     ("many_in_one_packet", limits::many_in_one_packet),
     ("pipelined_handshake", limits::pipelined_handshake),
     ("srvr_zxid", admin::srvr_zxid),
+    ("wchs_counts", admin::wchs_counts),
+    ("stmk_sets_the_mask", admin::stmk_sets_the_mask),
     ("config_text", admin::config_text),
     ("reconfig_standalone", admin::reconfig_standalone),
     ("children_of_zookeeper", admin::children_of_zookeeper),
@@ -122,6 +125,13 @@ const BODIES: &[(&str, Body)] = &[
         cluster::cluster_trees_are_equal_after_losses,
     ),
     ("cluster_one_leader", cluster::cluster_one_leader),
+    (
+        "readonly_without_local_sessions",
+        settings::readonly_without_local_sessions,
+    ),
+    ("readonly_not_enabled", settings::readonly_not_enabled),
+    ("throttled_requests", settings::throttled_requests),
+    ("waiting_requests", settings::waiting_requests),
     ("random_bodies", robustness::random_bodies),
     ("random_first_frames", robustness::random_first_frames),
     ("shortened_handshakes", robustness::shortened_handshakes),

@@ -35,8 +35,10 @@ pub(super) fn event_before_new_data(run: &mut Run<'_>) -> Result<(), Stop> {
 
 /// Reads on until a reply shows `version`; the event must come before it.
 fn read_until(run: &mut Run<'_>, version: i64) -> Result<(), Stop> {
+    // Each read is a round trip; the write that it looks for is one as well.
+    const READS: usize = 10_000;
     let mut told = false;
-    loop {
+    for _ in 0..READS {
         match run.next("a")? {
             Received::Message {
                 message: Message::Event(_),
@@ -63,6 +65,9 @@ fn read_until(run: &mut Run<'_>, version: i64) -> Result<(), Stop> {
             }
         }
     }
+    Err(Stop::Mismatch(format!(
+        "{READS} reads do not show version {version}"
+    )))
 }
 
 /// spec: CP-WAT-34, CP-WAT-35. After each event a read arms the watch again; the

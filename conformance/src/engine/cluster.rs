@@ -33,6 +33,9 @@ pub struct Driver {
     /// Cuts a server from the others, not from clients.
     pub isolate: Option<String>,
     pub heal: Option<String>,
+    /// Restarts all servers with the lines that `{settings}` stands for, `key=value` in shell quotes, added to
+    /// what `setup` set up; without any, as `setup` left them.
+    pub configure: Option<String>,
     pub server: Vec<DriverServer>,
 }
 
@@ -46,6 +49,8 @@ pub struct DriverServer {
 #[derive(Debug)]
 pub struct Cluster {
     driver: Driver,
+    /// What the servers were last restarted with.
+    settings: Vec<String>,
 }
 
 impl Cluster {
@@ -54,7 +59,8 @@ impl Cluster {
             .map_err(|error| Stop::Harness(format!("{}: {error}", path.display())))?;
         let driver = toml::from_str(&text)
             .map_err(|error| Stop::Harness(format!("{}: {error}", path.display())))?;
-        Ok(Cluster { driver })
+        let settings = Vec::new();
+        Ok(Cluster { driver, settings })
     }
 
     pub fn servers(&self) -> Vec<SocketAddr> {
@@ -77,6 +83,23 @@ impl Cluster {
             .teardown
             .as_ref()
             .map_or(Ok(()), |command| shell(command))
+    }
+
+    /// Restarts the servers with these settings on top of the driver's own, if they run with others now.
+    pub fn configure(&mut self, settings: &[String]) -> Result<(), Stop> {
+        if self.settings == settings {
+            return Ok(());
+        }
+        let Some(command) = &self.driver.configure else {
+            return Err(Stop::Precondition(format!(
+                "the driver cannot set {}",
+                settings.join(", ")
+            )));
+        };
+        let quoted: Vec<String> = settings.iter().map(|line| quote(line)).collect();
+        shell(&command.replace("{settings}", &quoted.join(" ")))?;
+        self.settings = settings.to_vec();
+        Ok(())
     }
 
     /// Starts what is down and waits until one server leads and the rest follow.
@@ -213,6 +236,11 @@ fn quick_srvr(address: SocketAddr) -> Option<String> {
 
 fn fill(command: &str, id: u32) -> String {
     command.replace("{id}", &id.to_string())
+}
+
+/// One word of a shell command.
+fn quote(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 fn shell(command: &str) -> Result<(), Stop> {

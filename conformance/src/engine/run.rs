@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use super::cluster::{Cluster, locate};
-use super::session::{Handshake, PATIENCE, Received, Session, connect_response};
+use super::session::{Handshake, PATIENCE, PROMPT, Received, Session, connect_response};
 use super::transcript::{Mark, Transcript, hex};
 use super::{Stop, expect};
 use crate::script::eval::Vars;
@@ -216,10 +216,14 @@ impl<'a> Run<'a> {
                 handshake.read_only
             ),
         );
+        let patience = match expected {
+            ConnectExpect::Closed => PROMPT,
+            ConnectExpect::Accepted(_) | ConnectExpect::Invalid(_) => PATIENCE,
+        };
         let incoming = self
             .session(name)?
             .link()?
-            .receive(Instant::now() + PATIENCE);
+            .receive(Instant::now() + patience);
         self.connect_answer(name, incoming, expected)
     }
 
@@ -454,12 +458,16 @@ impl<'a> Run<'a> {
 
     /// The next message of a session, noted in the transcript.
     pub fn next(&mut self, name: &str) -> Result<Received, Stop> {
-        let received = self.session(name)?.receive(Instant::now() + PATIENCE)?;
+        self.next_within(name, PATIENCE)
+    }
+
+    fn next_within(&mut self, name: &str, patience: Duration) -> Result<Received, Stop> {
+        let received = self.session(name)?.receive(Instant::now() + patience)?;
         let line = match &received {
             Received::Message { message, frame } => format!("{message}   [{}]", hex(frame, 48)),
             Received::Closed { leftover: 0 } => "closed".to_owned(),
             Received::Closed { leftover } => format!("closed after {leftover} bytes of a frame"),
-            Received::Silence => format!("nothing for {} s", PATIENCE.as_secs()),
+            Received::Silence => format!("nothing for {} s", patience.as_secs()),
         };
         self.transcript
             .add(Mark::Received, format!("{name}: {line}"));
@@ -597,7 +605,11 @@ impl<'a> Run<'a> {
     }
 
     fn closed(&mut self, name: &str) -> Result<(), Stop> {
-        match self.next(name)? {
+        let patience = match self.session(name)?.id {
+            0 => PROMPT,
+            _ => PATIENCE,
+        };
+        match self.next_within(name, patience)? {
             Received::Closed { leftover: 0 } => {
                 self.session(name)?.cut();
                 Ok(())
@@ -649,7 +661,11 @@ impl<'a> Run<'a> {
     }
 
     fn words(&mut self, word: &str, expected: &WordsExpect) -> Result<(), Stop> {
-        let text = four_letters(self.home, word.as_bytes())?;
+        let patience = match expected {
+            WordsExpect::Nothing => PROMPT,
+            WordsExpect::Exact(_) | WordsExpect::Lines(_) => PATIENCE,
+        };
+        let text = four_letters_within(self.home, word.as_bytes(), patience)?;
         self.transcript.add(Mark::Sent, format!("4lw {word:?}"));
         self.transcript.add(Mark::Received, format!("{text:?}"));
         if text.ends_with("is not executed because it is not in the whitelist.\n")
@@ -717,10 +733,18 @@ fn multi_header(out: &mut Out, code: i32, done: bool) {
 
 /// Sends four letters on a fresh connection; the answer until the close.
 pub fn four_letters(address: SocketAddr, word: &[u8]) -> Result<String, Stop> {
+    four_letters_within(address, word, PATIENCE)
+}
+
+fn four_letters_within(
+    address: SocketAddr,
+    word: &[u8],
+    patience: Duration,
+) -> Result<String, Stop> {
     let mut link = Link::open(address, PATIENCE)
         .map_err(|error| Stop::Harness(format!("cannot connect to {address}: {error}")))?;
     link.send_raw(word);
-    match link.receive_all(Instant::now() + PATIENCE) {
+    match link.receive_all(Instant::now() + patience) {
         (bytes, true) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
         (_, false) => Err(Stop::Mismatch(
             "the server did not close after a four-letter word".into(),

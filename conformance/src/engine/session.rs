@@ -15,6 +15,11 @@ use crate::wire::value::{Kind, Value};
 /// the suite; a case that passes never waits this long.
 pub const PATIENCE: Duration = Duration::from_secs(15);
 
+/// How long a server may take to close a connection that asks for what it cannot have: less than the 10 s after which
+/// Apache closes one without a session, whatever came over it.
+// spec: CP-SES-07
+pub const PROMPT: Duration = Duration::from_secs(8);
+
 /// The timeout asked for when a script does not say.
 const DEFAULT_TIMEOUT_MS: i64 = 30_000;
 

@@ -7,13 +7,13 @@ use comfy_table::{Cell, Color, Table, presets};
 
 use crate::outcome::{CaseResult, Outcome, RunResult};
 
-/// One line a result that is not PASS; on a terminal also a counter.
+/// One line a result that is neither PASS nor PRECONDITION; on a terminal also a counter.
 pub fn progress(done: usize, total: usize, result: &CaseResult) {
     let mut out = std::io::stderr().lock();
     let live = out.is_terminal();
     let clear = if live { "\r\x1b[K" } else { "" };
     let mut text = String::new();
-    if result.outcome != Outcome::Pass {
+    if !matches!(result.outcome, Outcome::Pass | Outcome::Precondition) {
         text = format!(
             "{clear}{:<13} {}  {}\n",
             result.outcome.name(),
@@ -72,12 +72,25 @@ pub fn summary(run: &RunResult) -> String {
         )
     };
     format!(
-        "{table}\n{} ({}), {}.{} s: {verdict}\n",
+        "{table}\n{}{} ({}), {}.{} s: {verdict}\n",
+        not_asked(run),
         run.name,
         run.server_version,
         run.duration_ms / 1000,
         run.duration_ms % 1000 / 100
     )
+}
+
+/// What the target lacks, and how many cases that leaves out.
+fn not_asked(run: &RunResult) -> String {
+    let mut lacking: BTreeMap<&str, usize> = BTreeMap::new();
+    for result in &run.results {
+        if result.outcome == Outcome::Precondition {
+            *lacking.entry(&result.why).or_default() += 1;
+        }
+    }
+    let line = |(why, count): (&str, usize)| format!("PRECONDITION of {count} cases: {why}\n");
+    lacking.into_iter().map(line).collect()
 }
 
 fn row(name: &str, results: &[&CaseResult]) -> Vec<Cell> {

@@ -23,15 +23,25 @@ const LARGEST_REPLY: usize = 64 << 20;
 
 #[derive(Debug)]
 pub struct Link {
-    stream: TcpStream,
+    /// None: the server closed the connection before it was handed over.
+    stream: Option<TcpStream>,
     buffer: Vec<u8>,
 }
 
 impl Link {
+    /// A server that closes what it has just accepted is not an error here: the next read tells.
     pub fn open(address: SocketAddr, within: Duration) -> std::io::Result<Link> {
-        let stream = TcpStream::connect_timeout(&address, within)?;
-        stream.set_nodelay(true)?;
-        stream.set_write_timeout(Some(Duration::from_secs(10)))?;
+        let stream = match TcpStream::connect_timeout(&address, within) {
+            Ok(stream) => {
+                stream.set_nodelay(true)?;
+                stream.set_write_timeout(Some(Duration::from_secs(10)))?;
+                Some(stream)
+            }
+            Err(error) => match error.kind() {
+                ErrorKind::BrokenPipe | ErrorKind::ConnectionReset => None,
+                _ => return Err(error),
+            },
+        };
         Ok(Link {
             stream,
             buffer: Vec::new(),
@@ -41,7 +51,9 @@ impl Link {
     /// Sends bytes as they are. A peer that has closed is not an error here:
     /// the next read tells.
     pub fn send_raw(&mut self, bytes: &[u8]) {
-        if self.stream.write_all(bytes).is_err() {
+        if let Some(stream) = &mut self.stream
+            && stream.write_all(bytes).is_err()
+        {
             // Reported by the next `receive` as `Closed`.
         }
     }
@@ -83,7 +95,9 @@ impl Link {
 
     /// Closes without a word to the server.
     pub fn cut(&self) {
-        if self.stream.shutdown(Shutdown::Both).is_err() {
+        if let Some(stream) = &self.stream
+            && stream.shutdown(Shutdown::Both).is_err()
+        {
             // The peer was faster.
         }
     }
@@ -103,13 +117,16 @@ impl Link {
     }
 
     fn fill(&mut self, deadline: Instant) -> Filled {
+        let Some(stream) = &mut self.stream else {
+            return Filled::Closed;
+        };
         let mut chunk = [0; 16 << 10];
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() || self.stream.set_read_timeout(Some(left)).is_err() {
+            if left.is_zero() || stream.set_read_timeout(Some(left)).is_err() {
                 return Filled::Late;
             }
-            match self.stream.read(&mut chunk) {
+            match stream.read(&mut chunk) {
                 Ok(0) => return Filled::Closed,
                 Ok(count) => {
                     self.buffer
