@@ -98,6 +98,37 @@ fn who_guesses_passwords_is_slowed_and_nobody_else() {
 }
 
 #[test]
+fn a_session_shorter_than_the_wait_outlives_it() {
+    // spec: FT-CON-14, CP-CON-23
+    let mut host = Host::with(
+        Settings {
+            tick_time_ms: 200,
+            min_session_timeout_ms: 400,
+            ..settings()
+        },
+        std::sync::Arc::new(SimDisk::new()),
+    );
+    let conn = host.open();
+    host.send(conn, &hello(0, 400, &[0; 16], 0));
+    let (_, session) = session_of(&host.output(conn).0);
+    for _ in 0..11 {
+        let conn = host.open();
+        host.send(conn, &hello(session, 400, &[1; 16], 0));
+    }
+    for (given, expected) in [(password(session), (400, session)), ([1; 16], (0, 0))] {
+        let conn = host.open();
+        host.send(conn, &hello(session, 400, &given, 0));
+        host.advance(1000);
+        assert_eq!(session_of(&host.output(conn).0), expected);
+    }
+    // A wrong password keeps nothing alive.
+    let late = host.open();
+    host.send(late, &hello(session, 400, &password(session), 0));
+    host.advance(1000);
+    assert_eq!(session_of(&host.output(late).0), (0, 0));
+}
+
+#[test]
 fn a_silent_session_expires_with_its_ephemerals_and_a_pinging_one_lives() {
     // spec: CP-SES-02, CP-SES-03, CP-SES-12, CP-CON-27, INV-07
     let mut host = Host::new();

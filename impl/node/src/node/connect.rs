@@ -37,6 +37,11 @@ impl Node {
         // spec: FT-CON-14
         if self.guesses.slows(now.mono_ms, lane.peer.ip()) {
             let due_ms = now.mono_ms + WAIT_MS;
+            // Whoever has the right password was heard when it came: its session must not end over the wait.
+            if resume.password_matches {
+                let lives_ms = hello.timeout_ms.saturating_add(WAIT_MS as u32);
+                lock(&self.shared.sessions).touch(now.mono_ms, resume.session, lives_ms);
+            }
             return self.slowed.push_back((due_ms, lane, hello, resume));
         }
         self.resume(now, lane, hello, resume);
