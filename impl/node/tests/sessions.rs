@@ -4,13 +4,16 @@
 
 mod common;
 
+use bytes::Bytes;
 use common::*;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use zab::{Effect, Event, Peer};
 use zk_node::conn::lane::End;
 use zk_node::disk::restore;
+use zk_node::trace::Tracer;
 use zk_node::{Settings, words::Word};
 use zk_proto::session::password;
-use zk_proto::{OpCode, Put, Request};
+use zk_proto::{ErrorCode, OpCode, Put, Request, Txn, TxnRecord};
 use zk_storage::Store;
 use zk_storage::sim::SimDisk;
 
@@ -453,4 +456,34 @@ fn a_local_session_does_what_a_global_one_does() {
     let again = host.open();
     host.send(again, &hello(session, 10_000, &password(session), 0));
     assert_eq!(session_of(&host.output(again).0), (10_000, session));
+}
+
+/// Keeps the errors that requests were logged with.
+struct Errors(Arc<Mutex<Vec<i32>>>);
+
+impl Tracer for Errors {
+    fn step(&mut self, event: &Event<Bytes>, _: &[Effect<Bytes>], _: &Peer<Bytes>) {
+        if let Event::Proposed { txn, .. } = event
+            && let Txn::Error { err } = TxnRecord::decode(txn).unwrap().txn
+        {
+            self.0.lock().unwrap().push(err);
+        }
+    }
+}
+
+// spec: CP-CON-26, CP-SES-10. Seeds 18, 33, 65 and 93 of the simulator answered that a local session owns no ephemerals,
+// where no session was local.
+#[test]
+fn what_an_ended_session_still_creates_is_refused_because_it_has_ended() {
+    let mut host = Host::new();
+    let errors = Arc::new(Mutex::new(Vec::new()));
+    host.node.trace(Box::new(Errors(Arc::clone(&errors))));
+    for flags in [0, 1] {
+        let (conn, _) = host.connect();
+        let late = host.receive(conn, &encode(1, &create("/late", flags)));
+        host.advance(30_000);
+        host.look(late);
+    }
+    let expired = ErrorCode::SessionExpired.code();
+    assert_eq!(*errors.lock().unwrap(), [expired, expired]);
 }

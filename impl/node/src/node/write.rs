@@ -164,10 +164,10 @@ impl Node {
     ) -> (Own, Bytes) {
         let bugs = self.shared.settings.bugs;
         let standing = self.standing(&submission, sessions);
-        let lives = if bugs.has(Bug::EphemeralWhileClosing) {
+        let goes_with_session = if bugs.has(Bug::EphemeralWhileClosing) {
             Ok(())
         } else {
-            standing
+            standing.and_then(|()| self.globality(&submission, sessions))
         };
         let ask = Ask {
             header: TxnHeader {
@@ -183,7 +183,7 @@ impl Node {
             ids: &submission.ids,
             session: standing,
             // spec: CP-SES-10, INV-07. An ephemeral of a session that has ended would stay for ever.
-            global_session: self.globality(&submission, sessions).and(lives),
+            global_session: goes_with_session,
         };
         // spec: CP-SES-20, CP-SES-23, CP-MUL-09
         let moved = standing == Err(ErrorCode::SessionMoved);

@@ -129,6 +129,19 @@ impl Host {
         self.conns.get_mut(&conn).unwrap()
     }
 
+    /// Bytes arrive, and the driver has not looked yet: what it will be asked.
+    pub fn receive(&mut self, conn: usize, bytes: &[u8]) -> Vec<Input> {
+        let mut asks = Vec::new();
+        let conn = self.conns.get_mut(&conn).unwrap();
+        conn.receive(self.now, bytes, &mut asks);
+        asks.into_iter().map(Input::Ask).collect()
+    }
+
+    /// The driver looks.
+    pub fn look(&mut self, inputs: Vec<Input>) {
+        self.step(inputs);
+    }
+
     /// Bytes arrive, and everything that follows from them happens.
     pub fn send(&mut self, conn: usize, bytes: &[u8]) {
         self.send_at_once(&[(conn, bytes)]);
