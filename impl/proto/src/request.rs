@@ -234,7 +234,7 @@ impl<'a> Request<'a> {
     /// What the fields may be long is for whoever took the body from its sender ([`Request::decode_with_limit`]).
     // spec: CP-FRM-09, CP-FRM-10, CP-OP-10
     pub fn decode(op: OpCode, body: &'a [u8]) -> Result<Option<Self>, DecodeError> {
-        Self::decode_with_limit(op, body, body.len())
+        Self::decode_with_limit(op, body, usize::MAX)
     }
 
     /// As [`Request::decode`]; a string or buffer longer than `limit` bytes is refused. spec: CP-JUT-10

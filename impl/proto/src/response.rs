@@ -108,7 +108,7 @@ impl<'a> Response<'a> {
 
     /// Reads the body of a successful reply to `op`.
     pub fn decode(op: OpCode, body: &'a [u8]) -> Result<Self, DecodeError> {
-        let reader = &mut Reader::with_limit(body, body.len());
+        let reader = &mut Reader::with_limit(body, usize::MAX);
         Ok(match op {
             OpCode::Create => Self::Path(reader.string("path")?),
             OpCode::Sync => Self::Sync(reader.string("path")?),

@@ -139,7 +139,7 @@ impl TxnRecord {
     /// Reads a payload, whatever its length. Bytes after the digest are ignored.
     // spec: DF-LOG-06, DF-LOG-07
     pub fn decode(payload: &[u8]) -> Result<Self, DecodeError> {
-        Self::decode_with_limit(payload, payload.len())
+        Self::decode_with_limit(payload, usize::MAX)
     }
 
     /// As [`TxnRecord::decode`]; a string or buffer longer than `limit` bytes is refused.
