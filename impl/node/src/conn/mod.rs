@@ -136,13 +136,13 @@ impl Conn {
         match &self.phase {
             Phase::First | Phase::Closing => true,
             Phase::Opening => false,
-            Phase::Open(_) => self.kept.is_empty() || (self.looks_for_the_end() && !self.stalled()),
+            Phase::Open(_) => self.kept.is_empty() || (self.may_read_on() && !self.stalled()),
         }
     }
 
     /// Whether to read on though something is kept: while the throttle holds it back, only to see whether the
     /// client is still there.
-    fn looks_for_the_end(&self) -> bool {
+    fn may_read_on(&self) -> bool {
         let drops = self.shared.settings.throttle.drops_of_closed();
         self.throttled_since_ms.is_none() || (drops && self.kept.len() < THROTTLED_KEPT_BYTES)
     }
