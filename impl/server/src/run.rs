@@ -117,6 +117,11 @@ pub enum RunError {
         address: SocketAddr,
         source: std::io::Error,
     },
+    #[error("this server's own address {host} means nothing: {source}")]
+    Name {
+        host: String,
+        source: std::io::Error,
+    },
     /// Durable state is damaged, or the directories cannot be used (P-DETECT).
     #[error(transparent)]
     Storage(#[from] zk_storage::Error),

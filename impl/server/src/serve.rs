@@ -209,6 +209,10 @@ impl Starting {
         let Some(members) = &self.members else {
             return Ok(None);
         };
+        // spec: FT-QRM-03. Its list of members is all that a server has to know its peers by.
+        tracing::warn!(
+            "servers do not authenticate one another: keep the quorum and election ports from everybody else"
+        );
         let handle = self.runtime.handle();
         let election = Arc::new(Election::new(
             Arc::clone(members),
@@ -256,33 +260,35 @@ impl Starting {
         Ok(())
     }
 
-    /// Binds a port between servers, again and again where it is taken: after a crash the address may be
-    /// free only a moment later. Of several addresses one is enough: the others' network may be down.
-    // spec: QP-CNX-12, QP-CFG-02
+    /// Binds a port between servers, again and again where it is taken or its name means nothing: after a crash the
+    /// address may be free only a moment later, and a new server's name known. Of several addresses one is enough: the
+    /// others' network may be down.
+    // spec: QP-CNX-12, QP-CFG-02, FT-NET-18
     fn bind(
         &self,
         members: &Members,
         kind: PortKind,
     ) -> Result<Vec<std::net::TcpListener>, RunError> {
         const PAUSE: Duration = Duration::from_secs(1);
-        let addresses = self.runtime.block_on(members.own_addresses(kind));
-        let mut left = addresses.map_err(RunError::Runtime)?;
+        let mut left = members.own_hosts(kind);
         let tries = members.config.election_bind_retries;
         let mut bound = Vec::new();
         let mut tried = 1;
         loop {
             let mut failed = None;
-            left.retain(|address| match listen(*address, 0) {
-                Ok(listener) => {
-                    bound.push(listener);
-                    false
-                }
-                Err(error) => {
-                    tracing::warn!(%error, tried, port = kind.name(), "not bound");
-                    failed = Some(error);
-                    true
-                }
-            });
+            left.retain(
+                |(host, port)| match self.bind_one(members, host, *port, &bound) {
+                    Ok(listener) => {
+                        bound.extend(listener);
+                        false
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, tried, port = kind.name(), "not bound");
+                        failed = Some(error);
+                        true
+                    }
+                },
+            );
             match failed {
                 None => return Ok(bound),
                 Some(error) if tries != 0 && tried >= tries => {
@@ -297,6 +303,28 @@ impl Starting {
             tried += 1;
             std::thread::sleep(PAUSE);
         }
+    }
+
+    /// Binds a port at what its host means now; None: another of the names meant the same address.
+    fn bind_one(
+        &self,
+        members: &Members,
+        host: &str,
+        port: u16,
+        bound: &[std::net::TcpListener],
+    ) -> Result<Option<std::net::TcpListener>, RunError> {
+        let address = self.runtime.block_on(members.own_address(host, port));
+        let address = address.map_err(|source| RunError::Name {
+            host: host.to_owned(),
+            source,
+        })?;
+        let same = |listener: &std::net::TcpListener| {
+            listener.local_addr().is_ok_and(|bound| bound == address)
+        };
+        if bound.iter().any(same) {
+            return Ok(None);
+        }
+        listen(address, 0).map(Some)
     }
 
     fn log_thread(

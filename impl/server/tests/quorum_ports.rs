@@ -14,6 +14,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use harness::ensemble::Ensemble;
 use harness::{PATIENCE, free_port};
 use zk_proto::quorum::{
     Hello, LearnerInfo, Notification, PROTOCOL_VERSION, Packet, next_frame, packet_len,
@@ -229,6 +230,61 @@ fn strangers_and_silent_callers_keep_nobody_out() {
     let mut garbage = server.connect(server.quorum_port);
     garbage.write_all(&[0x55; 2048]).unwrap();
     ended(garbage);
+}
+
+/// The one member of an ensemble, which says that it believes its callers, leads through all of this, and counts.
+// spec: FT-QRM-03, P-LOUD
+#[test]
+fn callers_that_are_refused_are_counted_at_either_port() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Ensemble::start(folder.path(), 1, 0, "standaloneEnabled=false\n");
+    server.wait_for_log(1, "servers do not authenticate one another");
+    let text = fs::read_to_string(server.folder(1).join("zoo.cfg")).unwrap();
+    let line = text.lines().find(|line| line.starts_with("server.1="));
+    let mut ports = line.unwrap().split(':').skip(1);
+    let mut port = || ports.next().unwrap().parse::<u16>().unwrap();
+    let (quorum_port, election_port) = (port(), port());
+    let call = |port, greeting: &[u8]| {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(greeting).unwrap();
+        ended(stream);
+    };
+    let refused = |count: u64| {
+        let line = format!("zk_peers_refused\t{count}\n");
+        let limit = Instant::now() + PATIENCE;
+        // The caller may learn of it a moment before it is counted.
+        while !server.word(1, "mntr").contains(&line) {
+            assert!(Instant::now() < limit, "not {count} refused");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    };
+    refused(0);
+    let mut vote = Vec::new();
+    Hello::V1 {
+        sid: 7,
+        address: "127.0.0.1:1".into(),
+    }
+    .encode(&mut vote);
+    call(election_port, &vote);
+    refused(1);
+    let info = Some(LearnerInfo {
+        sid: 7,
+        protocol_version: PROTOCOL_VERSION,
+        config_version: Some(0),
+    });
+    let (mut follower, mut observer) = (Vec::new(), Vec::new());
+    Packet::FollowerInfo {
+        zxid: 0,
+        info: info.clone(),
+    }
+    .encode(&mut follower);
+    Packet::ObserverInfo { zxid: 0, info }.encode(&mut observer);
+    call(quorum_port, &follower);
+    refused(2);
+    call(quorum_port, &observer);
+    refused(3);
+    assert_eq!(server.mode(1), "leader");
 }
 
 // spec: QP-CNX-12

@@ -68,6 +68,9 @@ fn load(arguments: &ServerArgs) -> Result<Loaded, ConfigError> {
 fn status_of(error: &RunError) -> u8 {
     match error {
         RunError::Storage(_) | RunError::Restore(_) => exit::DAMAGED,
-        RunError::Listen { .. } | RunError::Trace { .. } | RunError::Runtime(_) => exit::FAILED,
+        RunError::Listen { .. }
+        | RunError::Name { .. }
+        | RunError::Trace { .. }
+        | RunError::Runtime(_) => exit::FAILED,
     }
 }

@@ -11,7 +11,8 @@ use zk_client::{Acl, Client, CreateMode, Error, ErrorCode, Options};
 
 /// Short ticks, but a second and a half of patience: a loaded machine stalls that long only rarely.
 pub(crate) const TICK: Duration = Duration::from_millis(300);
-const SHORT_TICKS: &str = "tickTime=300\ninitLimit=30\nsyncLimit=5\nmaxSessionTimeout=60000\n";
+pub(crate) const SHORT_TICKS: &str =
+    "tickTime=300\ninitLimit=30\nsyncLimit=5\nmaxSessionTimeout=60000\n";
 
 struct Member {
     folder: PathBuf,
@@ -23,6 +24,8 @@ struct Member {
 pub(crate) struct Ensemble {
     members: Vec<Member>,
     voters: usize,
+    /// What their processes are given besides.
+    pub(crate) environment: Vec<(&'static str, PathBuf)>,
 }
 
 impl Ensemble {
@@ -37,12 +40,28 @@ impl Ensemble {
         ticks: &str,
         more: &str,
     ) -> Self {
+        let mut ensemble = Self::written(folder, (voters, observers), ticks, more, |_| {
+            "127.0.0.1".into()
+        });
+        ensemble.launch_all();
+        ensemble
+    }
+
+    /// What they start from, and none is started. `host`: what the member lines call a server.
+    pub(crate) fn written(
+        folder: &Path,
+        (voters, observers): (usize, usize),
+        ticks: &str,
+        more: &str,
+        host: impl Fn(usize) -> String,
+    ) -> Self {
         let count = voters + observers;
         let lines: String = (1..=count)
             .map(|id| {
                 let role = if id > voters { ":observer" } else { "" };
                 format!(
-                    "server.{id}=127.0.0.1:{}:{}{role}\n",
+                    "server.{id}={}:{}:{}{role}\n",
+                    host(id),
                     free_port(),
                     free_port()
                 )
@@ -63,12 +82,11 @@ impl Ensemble {
                 Member { folder, port, child: None }
             })
             .collect();
-        let mut ensemble = Self { members, voters };
-        for id in 1..=count {
-            ensemble.launch(id);
+        Self {
+            members,
+            voters,
+            environment: Vec::new(),
         }
-        ensemble.wait_for_all();
-        ensemble
     }
 
     pub(crate) fn launch(&mut self, id: usize) {
@@ -81,6 +99,7 @@ impl Ensemble {
         let child = Command::new(env!("CARGO_BIN_EXE_vivarium"))
             .arg("server")
             .arg(member.folder.join("zoo.cfg"))
+            .envs(self.environment.iter().map(|(key, value)| (key, value)))
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
@@ -134,6 +153,15 @@ impl Ensemble {
     /// The folder of a server's zoo.cfg, data and log.
     pub(crate) fn folder(&self, id: usize) -> &Path {
         &self.members[id - 1].folder
+    }
+
+    pub(crate) fn wait_for_log(&self, id: usize, part: &str) {
+        let limit = Instant::now() + PATIENCE;
+        let log = self.folder(id).join("log");
+        while !fs::read_to_string(&log).is_ok_and(|log| log.contains(part)) {
+            assert!(Instant::now() < limit, "no {part:?}\n{}", self.logs());
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// The ends of all logs.

@@ -6,6 +6,7 @@
 #![allow(dead_code)]
 
 pub(crate) mod ensemble;
+pub(crate) mod names;
 pub(crate) mod proxy;
 pub(crate) mod raw;
 pub(crate) mod scripted;

@@ -6,8 +6,10 @@ use crate::shell::clients;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::{TcpStream, lookup_host};
+use tokio::time::{Instant, timeout_at};
 use zab::{Quorums, ServerId, Ticks, Timing};
 use zk_node::node::TICK_MS;
 use zk_node::words::Member;
@@ -20,6 +22,8 @@ pub(crate) struct Members {
     /// The configuration's text, as notifications and NEWLEADER carry it.
     pub(crate) text: String,
     by_id: BTreeMap<i64, PeerConfig>,
+    /// Names that meant nothing when they were last looked up. The log tells of a change alone.
+    unresolved: Mutex<BTreeSet<String>>,
 }
 
 /// Which of a member's two ports.
@@ -59,6 +63,7 @@ impl Members {
             id: signed(config.id),
             text: config.text(),
             by_id,
+            unresolved: Mutex::default(),
             config,
         }
     }
@@ -72,8 +77,7 @@ impl Members {
         self.get(id).is_some_and(PeerConfig::votes)
     }
 
-    /// A connection to a member, whichever of its addresses answers first in order. Names are looked up anew.
-    // spec: QP-CNX-09, FT-NET-18
+    /// A connection to a member, whichever of its addresses answers first in order.
     pub(crate) async fn dial(
         &self,
         id: i64,
@@ -91,43 +95,63 @@ impl Members {
         };
         let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
         for (host, port) in kind.addresses(peer) {
-            match tokio::time::timeout(within, TcpStream::connect((host, port))).await {
-                Ok(Ok(stream)) => {
+            match self.connect(host, port, Instant::now() + within).await {
+                Ok(stream) => {
                     tune(&stream, config.election_keep_alive);
                     return Ok(stream);
                 }
-                Ok(Err(error)) => last = error,
-                Err(_) => last = io::ErrorKind::TimedOut.into(),
+                Err(error) => last = error,
             }
         }
         Err(last)
     }
 
-    /// The addresses to listen on: each of this server's, or all of the machine's. One that does not
-    /// resolve is an error only if it leaves none.
+    async fn connect(&self, host: &str, port: u16, until: Instant) -> io::Result<TcpStream> {
+        let addresses = self.look_up(host, port, until).await?;
+        timeout_at(until, TcpStream::connect(&*addresses))
+            .await
+            .unwrap_or_else(|late| Err(late.into()))
+    }
+
+    /// What a name means at this moment: a server may have moved, or be known to the name service only later.
+    // spec: QP-CNX-09, QP-ZAB-01, FT-NET-18
+    async fn look_up(&self, host: &str, port: u16, until: Instant) -> io::Result<Vec<SocketAddr>> {
+        let found = timeout_at(until, lookup_host((host, port)))
+            .await
+            .unwrap_or_else(|late| Err(late.into()));
+        let mut unresolved = self
+            .unresolved
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        match &found {
+            Ok(_) if unresolved.remove(host) => tracing::info!(host, "the name resolves now"),
+            Ok(_) => {}
+            Err(error) if unresolved.insert(host.to_owned()) => {
+                tracing::warn!(%error, host, "the name does not resolve; each dial looks it up again");
+            }
+            Err(_) => {}
+        }
+        Ok(found?.collect())
+    }
+
+    /// Where to listen, as host and port: at each of this server's addresses, or at all of the machine's.
     // spec: QP-CFG-02, CP-CFG-20
-    pub(crate) async fn own_addresses(&self, kind: PortKind) -> io::Result<BTreeSet<SocketAddr>> {
-        let own = self.get(self.id).ok_or(io::ErrorKind::NotFound)?;
-        let mut found = BTreeSet::new();
-        let mut last = io::Error::from(io::ErrorKind::NotFound);
-        for (host, port) in kind.addresses(own) {
-            if self.config.listen_on_all_addresses {
-                found.insert(SocketAddr::from(([0, 0, 0, 0], port)));
-                continue;
-            }
-            match lookup_host((host, port)).await {
-                Ok(mut addresses) => found.extend(addresses.next()),
-                Err(error) => {
-                    tracing::warn!(%error, host, "this server's own address");
-                    last = error;
-                }
-            }
-        }
-        if found.is_empty() {
-            Err(last)
-        } else {
-            Ok(found)
-        }
+    pub(crate) fn own_hosts(&self, kind: PortKind) -> BTreeSet<(String, u16)> {
+        let own = self.get(self.id).into_iter();
+        own.flat_map(|own| kind.addresses(own))
+            .map(|(host, port)| {
+                let all = self.config.listen_on_all_addresses;
+                (if all { "0.0.0.0" } else { host }.to_owned(), port)
+            })
+            .collect()
+    }
+
+    /// What one of `own_hosts` means at this moment.
+    pub(crate) async fn own_address(&self, host: &str, port: u16) -> io::Result<SocketAddr> {
+        let within = Duration::from_millis(u64::from(self.config.connect_timeout_ms.max(1)));
+        let found = self.look_up(host, port, Instant::now() + within).await?;
+        let first = found.first().copied();
+        first.ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
     }
 
     /// This server's election address, as its greeting names it.
