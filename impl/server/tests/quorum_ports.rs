@@ -274,11 +274,7 @@ fn callers_that_are_refused_are_counted_at_either_port() {
         config_version: Some(0),
     });
     let (mut follower, mut observer) = (Vec::new(), Vec::new());
-    Packet::FollowerInfo {
-        zxid: 0,
-        info: info.clone(),
-    }
-    .encode(&mut follower);
+    Packet::FollowerInfo { zxid: 0, info }.encode(&mut follower);
     Packet::ObserverInfo { zxid: 0, info }.encode(&mut observer);
     call(quorum_port, &follower);
     refused(2);
