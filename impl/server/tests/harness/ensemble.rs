@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::{PATIENCE, four_letters, free_port, signal};
+use super::{PATIENCE, apache, four_letters, free_port, signal};
 use rustix::process::Signal;
 use zk_client::{Acl, Client, CreateMode, Error, ErrorCode, Options};
 
@@ -18,6 +18,8 @@ struct Member {
     folder: PathBuf,
     port: u16,
     child: Option<Child>,
+    /// Apache's server of that release, not ours.
+    apache: Option<&'static str>,
 }
 
 /// Servers 1, 2, ..., the observers last.
@@ -79,7 +81,7 @@ impl Ensemble {
                     folder.display()
                 );
                 fs::write(folder.join("zoo.cfg"), text).unwrap();
-                Member { folder, port, child: None }
+                Member { folder, port, child: None, apache: None }
             })
             .collect();
         Self {
@@ -89,15 +91,32 @@ impl Ensemble {
         }
     }
 
+    /// From its next start on a server is Apache's.
+    pub(crate) fn make_apache(&mut self, id: usize, release: &'static str) {
+        self.members[id - 1].apache = Some(release);
+    }
+
     pub(crate) fn launch(&mut self, id: usize) {
         let member = &mut self.members[id - 1];
+        let path = member.folder.join("log");
         let log = fs::File::options()
             .create(true)
             .append(true)
-            .open(member.folder.join("log"))
+            .open(&path)
             .unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_vivarium"))
-            .arg("server")
+        let mut command = match member.apache {
+            None => {
+                let mut command = Command::new(env!("CARGO_BIN_EXE_vivarium"));
+                command.arg("server");
+                command
+            }
+            Some(release) => {
+                let mut command = apache(release);
+                command.arg("config").env("APACHE_LOG", path);
+                command
+            }
+        };
+        let child = command
             .arg(member.folder.join("zoo.cfg"))
             .envs(self.environment.iter().map(|(key, value)| (key, value)))
             .stdin(Stdio::null())
