@@ -137,6 +137,26 @@ fn an_older_link_does_not_replace_a_newer_one() {
     assert!(done.reports(Report::Established { epoch: Epoch(2) }));
 }
 
+// A link that has said nothing yet may never say anything: until it does, the one before it is the learner's.
+#[test]
+fn a_silent_link_replaces_nothing() {
+    let mut host = Host::ready(3, directory(1, 1, 1));
+    host.elect(3);
+    for link in [L1, LinkId(9)] {
+        let peer = id(1);
+        host.feed(Event::Connected { link, peer });
+    }
+    let info = Message::FollowerInfo {
+        accepted: Epoch(1),
+        id: id(1),
+        config: 0,
+    };
+    let done = host.receive(L1, info.clone());
+    assert!(done.closed().is_empty() && !done.writes().is_empty());
+    let done = host.receive(LinkId(9), info);
+    assert_eq!(done.closed(), [(L1, Misbehaviour::Replaced)]);
+}
+
 // spec: QP-BC-17.
 #[test]
 fn a_leader_without_a_quorum_steps_down() {
@@ -227,18 +247,7 @@ fn a_txn_of_an_earlier_leadership_is_dropped_and_a_skipped_zxid_is_broken() {
 #[test]
 fn observers_are_informed_of_what_is_committed() {
     let mut host = leader();
-    host.feed(Event::Connected {
-        link: L4,
-        peer: id(4),
-    });
-    host.receive(
-        L4,
-        Message::ObserverInfo {
-            accepted: Epoch::ZERO,
-            id: id(4),
-            config: 0,
-        },
-    );
+    host.observe(L4, 4, Epoch::ZERO);
     host.receive(
         L4,
         Message::AckEpoch {
@@ -463,18 +472,7 @@ fn a_learner_that_joins_is_asked_too() {
 #[test]
 fn observers_confirm_no_read() {
     let mut host = Host::leader(directory(1, 1, 1));
-    host.feed(Event::Connected {
-        link: L4,
-        peer: id(4),
-    });
-    host.receive(
-        L4,
-        Message::ObserverInfo {
-            accepted: Epoch::ZERO,
-            id: id(4),
-            config: 0,
-        },
-    );
+    host.observe(L4, 4, Epoch::ZERO);
     host.receive(
         L4,
         Message::AckEpoch {

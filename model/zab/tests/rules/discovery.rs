@@ -1,6 +1,6 @@
 use zab::{Config, Epoch, Event, Message, Misbehaviour, Report, Timer, Write, Zxid};
 
-use crate::host::{Host, L1, L2, L4, directory, id, new_leader, zxid};
+use crate::host::{Host, L1, L2, L4, ack, directory, id, new_leader, zxid};
 
 fn leader_info(epoch: i64) -> Message<u8> {
     Message::LeaderInfo {
@@ -33,16 +33,7 @@ fn the_epoch_is_beyond_all_heard_and_durable_before_it_is_announced() {
 fn an_observer_does_not_complete_the_quorum() {
     let mut host = Host::ready(3, directory(0, 0, 0));
     host.elect(3);
-    host.feed(Event::Connected {
-        link: L4,
-        peer: id(4),
-    });
-    let info = Message::ObserverInfo {
-        accepted: Epoch(6),
-        id: id(4),
-        config: 0,
-    };
-    assert!(host.receive(L4, info).writes().is_empty());
+    assert!(host.observe(L4, 4, Epoch(6)).writes().is_empty());
     // spec: QP-CFG-03. A participant outside the configuration counts as little.
     assert!(
         host.connect(zab::LinkId(5), 5, Epoch::ZERO)
@@ -51,6 +42,38 @@ fn an_observer_does_not_complete_the_quorum() {
     );
     let done = host.connect(L1, 1, Epoch::ZERO);
     assert_eq!(done.writes(), [Write::AcceptedEpoch(Epoch(7))]);
+}
+
+// spec: QP-ZAB-03, QP-ZAB-08, QP-ZAB-20. It has given its vote up, although the configuration names it.
+#[test]
+fn a_voter_that_connects_as_an_observer_completes_no_quorum() {
+    let mut host = Host::ready(3, directory(1, 1, 1));
+    host.elect(3);
+    assert!(host.observe(L1, 1, Epoch::ZERO).writes().is_empty());
+    let done = host.connect(L2, 2, Epoch::ZERO);
+    assert_eq!(done.writes(), [Write::AcceptedEpoch(Epoch(2))]);
+    host.sync();
+    let reply = ack_epoch(1, zxid(1, 1));
+    assert!(host.receive(L1, reply.clone()).writes().is_empty());
+    let done = host.receive(L2, reply);
+    assert_eq!(done.writes(), [Write::CurrentEpoch(Epoch(2))]);
+    host.sync();
+    assert!(host.receive(L1, ack(2, 0)).sent(L1).is_empty());
+    let done = host.receive(L2, ack(2, 0));
+    assert!(done.reports(Report::Established { epoch: Epoch(2) }));
+}
+
+// spec: QP-ZAB-08, QP-CFG-03. What nobody counts needs no better leader.
+#[test]
+fn a_more_recent_learner_without_a_vote_is_brought_level() {
+    let mut host = Host::ready(3, directory(1, 1, 1));
+    host.elect(3);
+    host.connect(L4, 4, Epoch::ZERO);
+    host.connect(L1, 1, Epoch::ZERO);
+    host.sync();
+    assert!(host.receive(L4, ack_epoch(1, zxid(1, 2))).0.is_empty());
+    let done = host.receive(L1, ack_epoch(1, zxid(1, 1)));
+    assert_eq!(done.sent(L4)[0], Message::Trunc { zxid: zxid(1, 1) });
 }
 
 // spec: QP-ZAB-02.
@@ -107,6 +130,17 @@ fn an_epoch_beyond_reason_is_refused() {
         host.elect(3);
         let done = host.connect(L1, 1, accepted);
         assert_eq!(done.closed(), [(L1, Misbehaviour::Epoch)]);
+    }
+}
+
+// FT-QRM-07. By so much it may, and by one more it may not.
+#[test]
+fn the_highest_epoch_within_reason_is_taken_over() {
+    for (accepted, taken) in [(1 + (1 << 20), true), (2 + (1 << 20), false)] {
+        let mut host = Host::ready(3, directory(1, 1, 1));
+        host.elect(3);
+        let writes = host.connect(L1, 1, Epoch(accepted)).writes();
+        assert_eq!(writes == [Write::AcceptedEpoch(Epoch(accepted + 1))], taken);
     }
 }
 

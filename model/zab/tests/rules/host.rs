@@ -196,6 +196,22 @@ impl Host {
         )
     }
 
+    /// An observer connects and says what it accepted.
+    pub(crate) fn observe(&mut self, link: LinkId, from: i64, accepted: Epoch) -> Done {
+        self.feed(Event::Connected {
+            link,
+            peer: id(from),
+        });
+        self.receive(
+            link,
+            Message::ObserverInfo {
+                accepted,
+                id: id(from),
+                config: 0,
+            },
+        )
+    }
+
     /// Brings a follower of the established leader up to date.
     pub(crate) fn join(&mut self, link: LinkId, from: i64, last: Zxid) -> Done {
         self.connect(link, from, Epoch::ZERO);

@@ -202,18 +202,7 @@ fn outstanding_proposals_are_forwarded_before_new_leader() {
 fn observers_get_no_outstanding_proposals() {
     let mut host = Host::leader(directory(1, 1, 1));
     host.propose();
-    host.feed(Event::Connected {
-        link: L4,
-        peer: id(4),
-    });
-    host.receive(
-        L4,
-        Message::ObserverInfo {
-            accepted: Epoch::ZERO,
-            id: id(4),
-            config: 0,
-        },
-    );
+    host.observe(L4, 4, Epoch::ZERO);
     let done = host.receive(
         L4,
         Message::AckEpoch {
