@@ -203,6 +203,22 @@ fn a_lower_epoch_than_promised_is_refused() {
     assert!(done.looks());
 }
 
+// spec: QP-ZAB-05. What no zxid can hold would come back as another epoch.
+#[test]
+fn an_epoch_beyond_the_last_is_refused() {
+    for (epoch, taken) in [(Epoch::MAX, true), (Epoch::MAX.next(), false)] {
+        let mut host = Host::ready(1, directory(1, 1, 2));
+        host.elect(3);
+        host.feed(Event::Connected {
+            link: L1,
+            peer: id(3),
+        });
+        let done = host.receive(L1, Message::LeaderInfo { epoch });
+        assert_eq!(done.writes() == [Write::AcceptedEpoch(epoch)], taken);
+        assert_eq!(done.closed() == [(L1, Misbehaviour::Epoch)], !taken);
+    }
+}
+
 // spec: QP-ZAB-07.
 #[test]
 fn new_leader_instead_of_leader_info_is_an_error() {

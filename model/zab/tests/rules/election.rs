@@ -142,6 +142,19 @@ fn notifications_are_repeated_ever_more_slowly() {
     assert_eq!(waits[9], Ticks(6000));
 }
 
+// spec: QP-FLE-15. Who has a leader repeats nothing and waits for no better vote.
+#[test]
+fn an_election_takes_its_timers_along() {
+    let mut host = start(1, 1);
+    host.hear(3, Looking, 1, (3, 1, zxid(1, 1)));
+    host.hear(2, Following, 7, (3, 4, zxid(3, 1)));
+    let done = host.hear(3, Leading, 7, (3, 4, zxid(3, 1)));
+    assert!(done.reports(Report::Following { leader: id(3) }));
+    for timer in [Timer::Notify, Timer::Finalize] {
+        assert!(done.0.contains(&Effect::Disarm { timer }));
+    }
+}
+
 // spec: QP-FLE-12.
 #[test]
 fn votes_of_strangers_and_for_strangers_do_not_count() {
@@ -222,6 +235,15 @@ fn settled_votes_of_two_epochs_make_no_quorum() {
     assert_eq!(role(&host), RoleKind::Looking);
 }
 
+// spec: QP-FLE-17, QP-FLE-19. In the same round the leader alone must agree: one vote is from before its epoch, one after.
+#[test]
+fn settled_votes_of_this_round_need_one_leader_alone() {
+    let mut host = start(1, 1);
+    host.hear(2, Following, 1, (3, 4, zxid(3, 1)));
+    let done = host.hear(3, Leading, 1, (3, 5, zxid(3, 1)));
+    assert!(done.reports(Report::Following { leader: id(3) }));
+}
+
 // spec: QP-FLE-08.
 #[test]
 fn a_settled_server_answers_whoever_looks() {
@@ -296,6 +318,26 @@ fn a_vote_for_a_weightless_server_beats_nothing() {
     assert_eq!(host.peer.status().vote.leader, id(1));
     host.hear(2, Looking, 1, (2, 1, zxid(1, 1)));
     assert_eq!(host.peer.status().vote.leader, id(2));
+}
+
+// spec: QP-DEF-24, DF-REC-05. An oracle has no more to say than votes had: nothing before the disk is at rest, and no
+// leader that abstains.
+#[test]
+fn an_oracle_elects_nobody_that_votes_could_not() {
+    let oracle = |own| Config {
+        oracle: true,
+        ..three(own)
+    };
+    let (mut host, done) = Host::start(oracle(1), directory(1, 0, 2));
+    assert_eq!(done.writes().len(), 1);
+    assert!(host.elect(3).0.is_empty());
+    host.sync();
+    assert!(host.elect(3).reports(Report::Following { leader: id(3) }));
+    assert!(host.elect(1).0.is_empty());
+
+    let (mut host, _) = Host::start(oracle(3), zab::Durable::wiped());
+    assert!(host.elect(3).0.is_empty());
+    assert!(host.elect(1).reports(Report::Following { leader: id(1) }));
 }
 
 // spec: QP-FLE-07. A late joiner counts voters by leader and epoch.

@@ -308,7 +308,9 @@ fn proposals_are_acknowledged_once_durable_and_delivered_on_commit() {
     assert_eq!(done.writes(), [append(2, 1)]);
     assert!(done.sent(L1).is_empty());
     host.receive(L1, proposal(2, 2));
+    assert_eq!(host.peer.status().writes, 2);
     assert_eq!(host.sync().sent(L1), [ack(2, 1), ack(2, 2)]);
+    assert_eq!(host.peer.status().writes, 0);
     assert_eq!(host.receive(L1, commit(2, 1)).delivered(), [zxid(2, 1)]);
     assert_eq!(host.receive(L1, commit(2, 2)).delivered(), [zxid(2, 2)]);
 }
@@ -437,12 +439,12 @@ fn reconfigurations_are_refused() {
     );
 }
 
-// spec: QP-SYN-03. The window does not shrink below what is not committed.
+// spec: QP-SYN-03. The window is kept in full, and does not shrink below what is not committed.
 #[test]
-fn a_learner_keeps_what_is_not_committed() {
+fn a_learner_keeps_its_window_and_what_is_not_committed() {
     let mut host = Host::with(
         Config {
-            window: 1,
+            window: 2,
             ..three(1)
         },
         directory(1, 1, 0),
@@ -453,11 +455,12 @@ fn a_learner_keeps_what_is_not_committed() {
     }
     host.sync();
     host.receive(L1, Message::UpToDate);
-    for counter in 1..=3 {
+    for counter in 1..=4 {
         host.receive(L1, proposal(2, counter));
     }
-    assert_eq!(host.peer.log().1.len(), 3);
-    host.receive(L1, commit(2, 1));
-    host.receive(L1, commit(2, 2));
-    assert_eq!(host.peer.log().1.len(), 1);
+    assert_eq!(host.peer.log().1.len(), 4);
+    for (committed, kept) in [(1, 3), (2, 2), (3, 2), (4, 2)] {
+        host.receive(L1, commit(2, committed));
+        assert_eq!(host.peer.log().1.len(), kept);
+    }
 }

@@ -327,6 +327,7 @@ fn no_election_before_the_writes_of_the_role_are_done() {
     assert_eq!(done.writes(), [Write::AcceptedEpoch(Epoch(2))]);
     let done = host.expire(Timer::Init);
     assert!(done.looks() && done.notified().is_empty());
+    assert!(host.expire(Timer::Notify).0.is_empty());
     let done = host.sync();
     assert_eq!(done.notified().len(), 2);
     assert!(done.sent(L1).is_empty());
