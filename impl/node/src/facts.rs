@@ -196,6 +196,7 @@ fn counters(shared: &Shared) -> Counters {
         commit_count: totals.commits.get(),
         proposal_count: totals.proposals.get(),
         snap_count: totals.snapshots.get(),
+        snapshot_error_count: totals.snapshot_errors.get(),
         fsync_count: totals.fsyncs.get(),
         fsync_ms: totals.fsync_ms.get(),
         fsync_threshold_exceed_count: totals.slow_fsyncs.get(),
@@ -204,5 +205,6 @@ fn counters(shared: &Shared) -> Counters {
         protocol_errors: totals.protocol_errors.get(),
         digest_mismatches_count: totals.digest_mismatches.get(),
         peers_refused: totals.peers_refused.get(),
+        peer_errors: totals.peer_errors.get(),
     }
 }

@@ -159,6 +159,7 @@ pub struct Counters {
     pub commit_count: u64,
     pub proposal_count: u64,
     pub snap_count: u64,
+    pub snapshot_error_count: u64,
     pub fsync_count: u64,
     pub fsync_ms: u64,
     pub fsync_threshold_exceed_count: u64,
@@ -170,6 +171,8 @@ pub struct Counters {
     pub digest_mismatches_count: u64,
     /// Callers on the ports between servers that were turned away. Not a metric of Apache's.
     pub peers_refused: u64,
+    /// What other servers did wrong: links given up, messages passed over. Not a metric of Apache's.
+    pub peer_errors: u64,
 }
 
 /// One client connection, for `cons`, `stat` and the dump.

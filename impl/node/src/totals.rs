@@ -55,6 +55,8 @@ pub struct Totals {
     pub proposals: Counter,
     pub commits: Counter,
     pub snapshots: Counter,
+    /// Attempts that the disk did not let end, and streams of a leader that could not be kept.
+    pub snapshot_errors: Counter,
     pub fsyncs: Counter,
     pub fsync_ms: Counter,
     /// Above the threshold that is warned of.
@@ -64,4 +66,6 @@ pub struct Totals {
     pub digest_mismatches: Counter,
     /// Callers on the ports between servers that were turned away.
     pub peers_refused: Counter,
+    /// Links to other servers given up, and messages passed over, for what the peer sent or failed to send.
+    pub peer_errors: Counter,
 }

@@ -217,8 +217,8 @@ impl Starting {
         let election = Arc::new(Election::new(
             Arc::clone(members),
             Arc::clone(&self.driver),
+            Arc::clone(&self.shared),
             handle.clone(),
-            self.config.settings.tick_time_ms,
         ));
         let links = Arc::new(Links::new(
             Arc::clone(members),

@@ -10,7 +10,8 @@ mod harness;
 
 use std::path::Path;
 
-use harness::{Kind, Server};
+use harness::ensemble::{Ensemble, connect, holds, put};
+use harness::{Kind, PATIENCE, Server, wait};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use zk_client::{Acl, Client, CreateMode};
 
@@ -124,13 +125,62 @@ async fn a_log_that_cannot_be_written_ends_the_process_and_acknowledges_nothing(
     let folder = tempfile::tempdir().unwrap();
     let mut server = Server::start(Kind::Unsignalled, folder.path(), "");
     let mut writer = Writer::begin(&server).await;
-    let pid = Pid::from_raw(server.pid().cast_signed());
+    no_longer_files(server.pid());
+    assert!(!writer.write().await, "acknowledged all the same");
+    assert_eq!(server.ends(), STOPPED, "{}", server.log());
+    writer.finds_all(&mut server).await;
+}
+
+/// From now on no file of the process may become longer than a byte.
+fn no_longer_files(pid: u32) {
     let limit = Rlimit {
         current: Some(1),
         maximum: None,
     };
-    prlimit(pid, Resource::Fsize, limit).unwrap();
-    assert!(!writer.write().await, "acknowledged all the same");
-    assert_eq!(server.ends(), STOPPED, "{}", server.log());
-    writer.finds_all(&mut server).await;
+    prlimit(Pid::from_raw(pid.cast_signed()), Resource::Fsize, limit).unwrap();
+}
+
+/// A follower's log, then the leader's: the process ends, the others serve, and it comes back to all that was acknowledged.
+/// With two of three gone nothing more is acknowledged, and nothing is lost.
+// spec: P-DIE, FT-DISK-08, INV-11
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn servers_whose_log_cannot_be_written_leave_the_others_to_serve() {
+    let folder = tempfile::tempdir().unwrap();
+    let ticks = "tickTime=300\ninitLimit=30\nsyncLimit=5\n";
+    let mut ensemble = Ensemble::written(folder.path(), (3, 0), ticks, "", |_| "127.0.0.1".into());
+    ensemble.unsignalled = true;
+    ensemble.launch_all();
+    let client = connect(&ensemble.addresses()).await;
+    let mut written = 0;
+    let mut write = async |count| {
+        for _ in 0..count {
+            put(&client, &format!("/n{written}"), CreateMode::Persistent).await;
+            written += 1;
+        }
+    };
+    write(10).await;
+    let leader = ensemble.leader();
+    let follower = (1..=3).find(|id| *id != leader).unwrap();
+    for victim in [follower, leader] {
+        no_longer_files(ensemble.pid(victim));
+        let process = ensemble.process(victim);
+        write(10).await;
+        assert_eq!(wait(process, PATIENCE).status.code(), STOPPED);
+        write(10).await;
+        ensemble.launch_all();
+    }
+    for victim in [1, 2] {
+        no_longer_files(ensemble.pid(victim));
+    }
+    let lost = tokio::time::timeout(std::time::Duration::from_secs(3), write(1)).await;
+    assert!(lost.is_err(), "a write without a majority");
+    for victim in [1, 2] {
+        let process = ensemble.process(victim);
+        assert_eq!(wait(process, PATIENCE).status.code(), STOPPED);
+    }
+    ensemble.launch_all();
+    for n in 0..written {
+        assert!(holds(&client, &format!("/n{n}")).await, "/n{n}");
+    }
+    client.close().await.unwrap();
 }

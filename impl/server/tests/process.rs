@@ -13,7 +13,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use harness::{PATIENCE, Server, four_letters, free_port, wait};
+use harness::{Kind, PATIENCE, Server, four_letters, free_port, wait};
 use zk_client::{Acl, Client, CreateMode};
 
 /// `vivarium` in a folder of its own.
@@ -79,6 +79,45 @@ async fn a_slow_sync_is_warned_of_and_counted() {
         .lines()
         .find_map(|line| line.strip_prefix("zk_fsync_threshold_exceed_count\t"));
     assert!(count.unwrap().parse::<u64>().unwrap() > 0, "{counted}");
+}
+
+/// Snapshots that the disk refuses are counted, nobody notices, and the next one that it takes is whole.
+// spec: FT-DISK-09, P-LOUD
+#[tokio::test]
+async fn a_snapshot_that_fails_is_counted_and_costs_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let logs = folder.path().join("logs");
+    fs::create_dir(&logs).unwrap();
+    let lines = format!("dataLogDir={}\nsnapCount=20\n", logs.display());
+    let mut server = Server::start(Kind::Vivarium, folder.path(), &lines);
+    let client = Client::connect(&server.address()).await.unwrap();
+    let metric = |server: &Server, name: &str| {
+        let answer = server.word("mntr");
+        let value = answer.lines().find_map(|line| line.strip_prefix(name));
+        value.unwrap().trim().parse::<u64>().unwrap()
+    };
+    let mut written = 0;
+    let mut write_until = async |server: &Server, name: &str| {
+        while metric(server, name) == 0 {
+            assert!(written < 2_000, "{}", server.log());
+            let (path, open) = (format!("/n{written}"), [Acl::open()]);
+            let created = client.create(&path, b"", &open, CreateMode::Persistent);
+            created.await.unwrap();
+            written += 1;
+        }
+    };
+    assert_eq!(metric(&server, "zk_snap_count"), 0);
+    let (snapshots, away) = (server.data().join("version-2"), folder.path().join("away"));
+    fs::rename(&snapshots, &away).unwrap();
+    write_until(&server, "zk_snapshot_error_count").await;
+    assert!(server.log().contains("a snapshot failed"));
+    fs::rename(&away, &snapshots).unwrap();
+    write_until(&server, "zk_snap_count").await;
+    server.kill_9();
+    server.restart();
+    let client = Client::connect(&server.address()).await.unwrap();
+    // Among them `zookeeper`.
+    assert_eq!(client.get_children("/").await.unwrap().len(), written + 1);
 }
 
 // spec: CP-CFG-08

@@ -14,11 +14,10 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use harness::ensemble::Ensemble;
+use harness::ensemble::{Ensemble, SHORT_TICKS};
+use harness::peer::{greeting, vote};
 use harness::{PATIENCE, free_port};
-use zk_proto::quorum::{
-    Hello, LearnerInfo, Notification, PROTOCOL_VERSION, Packet, next_frame, packet_len,
-};
+use zk_proto::quorum::{Hello, LearnerInfo, Notification, PROTOCOL_VERSION, Packet, packet_len};
 
 /// Server 2 of 1, 2 and 3, all alone.
 struct Lonely {
@@ -93,13 +92,7 @@ impl Lonely {
     /// A call at the election port by a server of that id.
     fn call_as(&self, sid: i64) -> TcpStream {
         let mut stream = self.connect(self.election_port);
-        let mut hello = Vec::new();
-        Hello::V1 {
-            sid,
-            address: "127.0.0.1:1".into(),
-        }
-        .encode(&mut hello);
-        stream.write_all(&hello).unwrap();
+        stream.write_all(&greeting(sid)).unwrap();
         stream
     }
 
@@ -136,21 +129,6 @@ impl Drop for Lonely {
     fn drop(&mut self) {
         let _gone = self.child.kill();
         let _reaped = self.child.wait();
-    }
-}
-
-/// The next vote that comes.
-fn vote(stream: &mut TcpStream) -> Notification {
-    let mut bytes = Vec::new();
-    loop {
-        if let Some((payload, used)) = next_frame(&bytes).unwrap() {
-            let notification = Notification::decode(payload).unwrap();
-            assert_eq!(used, bytes.len(), "bytes were read one by one");
-            return notification;
-        }
-        let mut byte = [0];
-        stream.read_exact(&mut byte).unwrap();
-        bytes.push(byte[0]);
     }
 }
 
@@ -239,34 +217,17 @@ fn callers_that_are_refused_are_counted_at_either_port() {
     let folder = tempfile::tempdir().unwrap();
     let server = Ensemble::start(folder.path(), 1, 0, "standaloneEnabled=false\n");
     server.wait_for_log(1, "servers do not authenticate one another");
-    let text = fs::read_to_string(server.folder(1).join("zoo.cfg")).unwrap();
-    let line = text.lines().find(|line| line.starts_with("server.1="));
-    let mut ports = line.unwrap().split(':').skip(1);
-    let mut port = || ports.next().unwrap().parse::<u16>().unwrap();
-    let (quorum_port, election_port) = (port(), port());
+    let (quorum_port, election_port) = server.ports(1);
     let call = |port, greeting: &[u8]| {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.write_all(greeting).unwrap();
         ended(stream);
     };
-    let refused = |count: u64| {
-        let line = format!("zk_peers_refused\t{count}\n");
-        let limit = Instant::now() + PATIENCE;
-        // The caller may learn of it a moment before it is counted.
-        while !server.word(1, "mntr").contains(&line) {
-            assert!(Instant::now() < limit, "not {count} refused");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    };
+    // The caller may learn of it a moment before it is counted.
+    let refused = |count| server.wait_for_metric(1, "peers_refused", count);
     refused(0);
-    let mut vote = Vec::new();
-    Hello::V1 {
-        sid: 7,
-        address: "127.0.0.1:1".into(),
-    }
-    .encode(&mut vote);
-    call(election_port, &vote);
+    call(election_port, &greeting(7));
     refused(1);
     let info = Some(LearnerInfo {
         sid: 7,
@@ -280,6 +241,61 @@ fn callers_that_are_refused_are_counted_at_either_port() {
     refused(2);
     call(quorum_port, &observer);
     refused(3);
+    assert_eq!(server.mode(1), "leader");
+}
+
+/// What members do wrong, at either port: the link ends, or the message is passed over; it is counted and logged, and the
+/// leader leads on. The member is an observer that the test plays.
+// spec: FT-QRM-01, FT-QRM-02, FT-QRM-11, QP-FLE-01, P-LOUD
+#[test]
+fn what_members_do_wrong_is_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let alone = "standaloneEnabled=false\n";
+    let mut server = Ensemble::written(folder.path(), (1, 1), SHORT_TICKS, alone, |_| {
+        "127.0.0.1".into()
+    });
+    server.launch(1);
+    server.wait("it leads", |modes| modes[0] == "leader");
+    let (quorum_port, election_port) = server.ports(1);
+    let connect = |port| {
+        let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream
+    };
+    let errors = |count| server.wait_for_metric(1, "peer_errors", count);
+    let join = || {
+        let mut stream = connect(quorum_port);
+        let info = Some(LearnerInfo {
+            sid: 2,
+            protocol_version: PROTOCOL_VERSION,
+            config_version: Some(0),
+        });
+        say(&mut stream, &Packet::ObserverInfo { zxid: 0, info });
+        assert!(matches!(packet(&mut stream), Packet::LeaderInfo { .. }));
+        stream
+    };
+    errors(0);
+    // No packet begins like this.
+    let mut garbage = join();
+    garbage.write_all(&[0x55; 64]).unwrap();
+    ended(garbage);
+    errors(1);
+    server.wait_for_log(1, "link closed for what came over it");
+    // A packet that comes at no such time.
+    let mut early = join();
+    say(&mut early, &Packet::Ack { zxid: 7 });
+    ended(early);
+    errors(2);
+    server.wait_for_log(1, "why=Unexpected");
+    // A whole frame without sense, and behind it one of a length that cannot be.
+    let mut votes = connect(election_port);
+    votes.write_all(&greeting(2)).unwrap();
+    votes.write_all(&[0, 0, 0, 2, 1, 1]).unwrap();
+    errors(3);
+    votes.write_all(&i32::MAX.to_be_bytes()).unwrap();
+    ended(votes);
+    errors(4);
+    server.wait_for_log(1, "a message at the election port");
     assert_eq!(server.mode(1), "leader");
 }
 

@@ -32,8 +32,8 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use timers::Timers;
 use zab::{
-    Broken, Effect, Effects, Event, LinkId, Message, Notification, Peer, Report, ServerId, Timer,
-    WriteId, Zxid,
+    Broken, Effect, Effects, Event, LinkId, Message, Misbehaviour, Notification, Peer, Report,
+    ServerId, Timer, WriteId, Zxid,
 };
 use zk_proto::OpCode;
 use zk_tree::Prep;
@@ -470,7 +470,10 @@ impl Node {
                 Effect::SendSnapshot { link, zxid } => {
                     out.push(Output::SendSnapshot { link, zxid })
                 }
-                Effect::Disconnect { link, why } => out.push(Output::Disconnect { link, why }),
+                Effect::Disconnect { link, why } => {
+                    self.blame(why);
+                    out.push(Output::Disconnect { link, why });
+                }
                 Effect::Request {
                     link,
                     peer: _,
@@ -488,6 +491,28 @@ impl Node {
         }
         self.effects = effects;
         Ok(())
+    }
+
+    /// Counts what a peer did wrong. What both ends' roles explain is no fault of it.
+    // spec: P-LOUD
+    pub(super) fn blame(&self, why: Misbehaviour) {
+        let fault = match why {
+            Misbehaviour::Silent
+            | Misbehaviour::Unexpected
+            | Misbehaviour::Epoch
+            | Misbehaviour::ConfigAhead
+            | Misbehaviour::ZxidGap
+            | Misbehaviour::CommitOrder
+            | Misbehaviour::AckUnsent
+            | Misbehaviour::Reconfiguration => true,
+            Misbehaviour::RoleEnded
+            | Misbehaviour::Replaced
+            | Misbehaviour::NotLeading
+            | Misbehaviour::MoreRecent
+            | Misbehaviour::TruncTooLow
+            | Misbehaviour::BelowCommitted => false,
+        };
+        self.shared.totals.peer_errors.add(u64::from(fault));
     }
 
     fn persist(&mut self, id: WriteId, write: zab::Write<Bytes>, out: &mut Vec<Output>) {

@@ -69,8 +69,8 @@ impl Node {
             | Report::CounterExhausted
             | Report::FirstStart
             | Report::LaterPromise { .. }
-            | Report::TooSlow
-            | Report::Ignored { .. } => {}
+            | Report::TooSlow => {}
+            Report::Ignored { why } => self.blame(why),
         }
         Ok(())
     }

@@ -208,6 +208,7 @@ fn ensemble(metrics: &mut Metrics, mode: Mode, view: &ServerView) {
         metrics.put("synced_observers", view.synced_observers);
     }
     metrics.put("peers_refused", view.counters.peers_refused);
+    metrics.put("peer_errors", view.counters.peer_errors);
     let Some(proposals) = view.proposals else {
         return;
     };
@@ -246,6 +247,7 @@ fn counters(metrics: &mut Metrics, view: &ServerView) {
         ("commit_count", counters.commit_count),
         ("proposal_count", counters.proposal_count),
         ("snap_count", counters.snap_count),
+        ("snapshot_error_count", counters.snapshot_error_count),
         ("diff_count", counters.diff_count),
         ("looking_count", counters.looking_count),
         ("protocol_errors", counters.protocol_errors),

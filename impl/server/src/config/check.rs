@@ -34,7 +34,12 @@ pub(super) fn finish(
     }
     // spec: QP-FLE-15. The pause never shrinks, so a first one above the longest stays as it is.
     let quorum = &mut draft.quorum;
-    quorum.max_notification_ms = quorum.max_notification_ms.max(quorum.min_notification_ms);
+    // spec: QP-FLE-14. A server that waits for better votes starts anew at each one that it hears: were all to repeat
+    // theirs within that wait, none would ever end it.
+    quorum.max_notification_ms = quorum
+        .max_notification_ms
+        .max(quorum.min_notification_ms)
+        .max(quorum.finalize_wait_ms.saturating_mul(10));
     if let Err(problem) = auth(&mut draft) {
         return refuse(&problem);
     }

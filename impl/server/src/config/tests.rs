@@ -397,6 +397,22 @@ fn member_lines_make_an_ensemble() {
     );
 }
 
+// spec: QP-FLE-14, QP-FLE-15
+#[test]
+fn votes_are_not_repeated_within_the_final_wait() {
+    let site = Site::new().id("2\n");
+    let longest = |lines: &str| {
+        let config = site.config(&format!("{lines}\n{THREE}"));
+        config.quorum.unwrap().max_notification_ms
+    };
+    assert_eq!(longest(""), 2000);
+    assert_eq!(longest("fastleader.maxNotificationInterval=50"), 2000);
+    assert_eq!(longest("fastleader.maxNotificationInterval=9000"), 9000);
+    assert_eq!(longest("fastleader.minNotificationInterval=9000"), 9000);
+    let short = "vivarium.election.finalWaitMs=20\nfastleader.maxNotificationInterval=50";
+    assert_eq!(longest(short), 200);
+}
+
 // spec: CP-CFG-07
 #[test]
 fn one_member_is_standalone_unless_told_otherwise() {

@@ -45,7 +45,10 @@ impl SnapshotThread {
             fault::pass(Turn::Snapshot);
             match self.write() {
                 Ok(()) => self.purge(&mut purger),
-                Err(error) => tracing::warn!(%error, "a snapshot failed; the next one tries again"),
+                Err(error) => {
+                    self.shared.totals.snapshot_errors.add(1);
+                    tracing::warn!(%error, "a snapshot failed; the next one tries again");
+                }
             }
         }
     }

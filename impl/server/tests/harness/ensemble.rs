@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::{PATIENCE, apache, four_letters, free_port, signal};
+use super::{PATIENCE, apache, four_letters, free_port, signal, unsignalled};
 use rustix::process::Signal;
 use zk_client::{Acl, Client, CreateMode, Error, ErrorCode, Options};
 
@@ -28,6 +28,8 @@ pub(crate) struct Ensemble {
     voters: usize,
     /// What their processes are given besides.
     pub(crate) environment: Vec<(&'static str, PathBuf)>,
+    /// A limit on the length of files does not kill them by a signal.
+    pub(crate) unsignalled: bool,
 }
 
 impl Ensemble {
@@ -88,6 +90,7 @@ impl Ensemble {
             members,
             voters,
             environment: Vec::new(),
+            unsignalled: false,
         }
     }
 
@@ -105,6 +108,7 @@ impl Ensemble {
             .open(&path)
             .unwrap();
         let mut command = match member.apache {
+            None if self.unsignalled => unsignalled(),
             None => {
                 let mut command = Command::new(env!("CARGO_BIN_EXE_vivarium"));
                 command.arg("server");
@@ -169,6 +173,15 @@ impl Ensemble {
         self.members[id - 1].child.as_ref().unwrap().id()
     }
 
+    /// A server's quorum and election port.
+    pub(crate) fn ports(&self, id: usize) -> (u16, u16) {
+        let text = fs::read_to_string(self.folder(id).join("zoo.cfg")).unwrap();
+        let start = format!("server.{id}=");
+        let line = text.lines().find(|line| line.starts_with(&start)).unwrap();
+        let mut ports = line.split(':').skip(1).map(|port| port.parse().unwrap());
+        (ports.next().unwrap(), ports.next().unwrap())
+    }
+
     /// The folder of a server's zoo.cfg, data and log.
     pub(crate) fn folder(&self, id: usize) -> &Path {
         &self.members[id - 1].folder
@@ -200,6 +213,20 @@ impl Ensemble {
             return String::new();
         }
         four_letters(member.port, word)
+    }
+
+    /// Waits until `mntr` says so of a metric.
+    pub(crate) fn wait_for_metric(&self, id: usize, name: &str, value: u64) {
+        let line = format!("zk_{name}\t{value}\n");
+        let limit = Instant::now() + PATIENCE;
+        while !self.word(id, "mntr").contains(&line) {
+            assert!(
+                Instant::now() < limit,
+                "not {line}{}",
+                self.word(id, "mntr")
+            );
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     pub(crate) fn mode(&self, id: usize) -> String {

@@ -7,6 +7,7 @@
 
 pub(crate) mod ensemble;
 pub(crate) mod names;
+pub(crate) mod peer;
 pub(crate) mod proxy;
 pub(crate) mod raw;
 pub(crate) mod scripted;
@@ -99,12 +100,7 @@ impl Server {
                 command.arg("server");
                 command
             }
-            Kind::Unsignalled => {
-                let mut command = Command::new("sh");
-                command.args(["-c", "trap '' XFSZ; exec \"$0\" server \"$1\""]);
-                command.arg(env!("CARGO_BIN_EXE_vivarium"));
-                command
-            }
+            Kind::Unsignalled => unsignalled(),
             Kind::Apache(release) => {
                 let mut command = apache(release);
                 command.arg("config");
@@ -209,6 +205,14 @@ impl Drop for Server {
             let _reaped = child.wait();
         }
     }
+}
+
+/// Our server, which a limit on the length of files does not kill; its configuration follows.
+pub(crate) fn unsignalled() -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' XFSZ; exec \"$0\" server \"$1\""]);
+    command.arg(env!("CARGO_BIN_EXE_vivarium"));
+    command
 }
 
 /// The server that can be given a fault: built here, apart from the one for use.

@@ -1,21 +1,19 @@
 //! Who calls on a port between servers: few may wait at a time before they have said
 //! who they are, and who is turned away is counted, and logged without flooding the log.
 
+use super::told::Told;
 use std::collections::VecDeque;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
-use tokio::time::Instant;
 use zk_node::Shared;
 
 /// Callers of one port that may wait at a time. One more, and the oldest is turned away, so that
 /// a flood of silent callers cannot keep the members out: a member greets at once.
 // spec: FT-QRM-10, P-BOUND
 const WAITING: usize = 256;
-/// At most one line of the log in this time tells of refusals.
-const QUIET: Duration = Duration::from_secs(1);
 
 /// Why a caller was turned away.
 #[derive(Debug, thiserror::Error)]
@@ -34,13 +32,7 @@ pub(crate) enum Refusal {
 pub(crate) struct Door {
     port: &'static str,
     shared: Arc<Shared>,
-    told: Mutex<Told>,
-}
-
-#[derive(Default)]
-struct Told {
-    last: Option<Instant>,
-    untold: u64,
+    told: Told,
 }
 
 impl Door {
@@ -49,7 +41,7 @@ impl Door {
         Self {
             port,
             shared,
-            told: Mutex::default(),
+            told: Told::default(),
         }
     }
 
@@ -100,14 +92,8 @@ impl Door {
     // spec: FT-QRM-03
     fn refused(&self, refusal: &Refusal) {
         self.shared.totals.peers_refused.add(1);
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        if told.last.is_some_and(|last| now - last < QUIET) {
-            told.untold += 1;
-            return;
+        if let Some(untold) = self.told.untold() {
+            tracing::warn!(port = self.port, untold, "a caller was refused: {refusal}");
         }
-        let untold = std::mem::take(&mut told.untold);
-        told.last = Some(now);
-        tracing::warn!(port = self.port, untold, "a caller was refused: {refusal}");
     }
 }

@@ -3,6 +3,7 @@
 
 use super::door::Refusal;
 use super::members::{self, Members, PortKind};
+use super::told::Told;
 use crate::shell::inbox::Inbox;
 use std::collections::BTreeMap;
 use std::io;
@@ -16,16 +17,19 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use zab::ServerId;
-use zk_node::Input;
+use zk_node::{Input, Shared};
+use zk_proto::DecodeError;
 use zk_proto::quorum::{Hello, Notification, next_frame};
 
 /// Greets, keeps, replaces and uses the connections.
 pub(crate) struct Election {
     members: Arc<Members>,
     driver: Arc<Inbox<Input>>,
+    shared: Arc<Shared>,
     runtime: Handle,
     handshake: Duration,
     peers: Mutex<BTreeMap<i64, Slot>>,
+    told: Told,
 }
 
 /// What is known of one peer.
@@ -58,17 +62,20 @@ impl Election {
     pub(crate) fn new(
         members: Arc<Members>,
         driver: Arc<Inbox<Input>>,
+        shared: Arc<Shared>,
         runtime: Handle,
-        tick_time_ms: u32,
     ) -> Self {
         let config = &members.config;
-        let sync_ms = u64::from(tick_time_ms) * u64::from(config.sync_limit_ticks);
+        let tick_ms = u64::from(shared.settings.tick_time_ms);
+        let sync_ms = tick_ms * u64::from(config.sync_limit_ticks);
         let handshake_ms = config.handshake_timeout_ms.map_or(sync_ms, u64::from);
         Self {
             driver,
+            shared,
             runtime,
             handshake: Duration::from_millis(handshake_ms.max(1)),
             peers: Mutex::new(BTreeMap::new()),
+            told: Told::default(),
             members,
         }
     }
@@ -183,14 +190,20 @@ impl Election {
     async fn read(&self, peer: i64, mut input: OwnedReadHalf) -> io::Result<()> {
         let mut buffer = Vec::new();
         loop {
-            while let Some((payload, used)) = next_frame(&buffer).map_err(io::Error::other)? {
+            while let Some((payload, used)) = next_frame(&buffer)
+                .inspect_err(|error| self.blame(peer, error))
+                .map_err(io::Error::other)?
+            {
                 // spec: QP-FLE-01. A message that makes no sense is skipped; its frame was whole.
-                if let Ok(notification) = Notification::decode(payload) {
-                    let notified = Input::Notified {
-                        from: ServerId(peer),
-                        notification: notification.to_core(),
-                    };
-                    self.driver.extend_by([notified], used);
+                match Notification::decode(payload) {
+                    Ok(notification) => {
+                        let notified = Input::Notified {
+                            from: ServerId(peer),
+                            notification: notification.to_core(),
+                        };
+                        self.driver.extend_by([notified], used);
+                    }
+                    Err(error) => self.blame(peer, &error),
                 }
                 buffer.drain(..used);
             }
@@ -213,6 +226,14 @@ impl Election {
                 sent = Some(frame);
             }
             newer.notified().await;
+        }
+    }
+
+    // spec: FT-QRM-01, FT-QRM-02, P-LOUD
+    fn blame(&self, peer: i64, error: &DecodeError) {
+        self.shared.totals.peer_errors.add(1);
+        if let Some(untold) = self.told.untold() {
+            tracing::warn!(%error, peer, untold, "a message at the election port");
         }
     }
 

@@ -3,8 +3,9 @@
 use super::door::Refusal;
 use super::members::{self, Members, PortKind};
 use super::queue::{Item, Queue, Sends};
-use super::reader::LinkReader;
+use super::reader::{Ended, LinkReader};
 use super::syncs::{self, Syncs};
+use super::told::Told;
 use crate::shell::inbox::Inbox;
 use crate::shell::recorder::{Recorder, Side};
 use bytes::{Bytes, BytesMut};
@@ -50,6 +51,7 @@ pub(crate) struct Links {
     syncs: Mutex<Syncs>,
     /// An observer dialled before: others may come back at the same time.
     dialled: AtomicBool,
+    told: Told,
 }
 
 /// What learners may expect of this server.
@@ -101,6 +103,7 @@ impl Links {
             standing: watch::Sender::new(Standing::Looking),
             syncs: Mutex::new(syncs),
             dialled: AtomicBool::new(false),
+            told: Told::default(),
         }
     }
 
@@ -238,6 +241,25 @@ impl Links {
         }
     }
 
+    /// Counts and logs why a link's reader ended.
+    // spec: FT-QRM-01, FT-QRM-11, FT-DISK-09, P-LOUD
+    fn tell(&self, link: LinkId, peer: ServerId, ended: &Ended) {
+        let totals = &self.shared.totals;
+        match ended {
+            Ended::Connection(error) => tracing::debug!(%error, ?link, "link ended"),
+            Ended::Packet(_) | Ended::Stream(_) => {
+                totals.peer_errors.add(1);
+                if let Some(untold) = self.told.untold() {
+                    tracing::warn!(?link, ?peer, untold, "link closed for {ended}");
+                }
+            }
+            Ended::Disk(_) => {
+                totals.snapshot_errors.add(1);
+                tracing::warn!(?link, ?peer, "{ended}; the next one tries again");
+            }
+        }
+    }
+
     /// Into the trace, before the core hears of the link.
     fn record(&self, id: LinkId, side: Side, stream: &TcpStream) {
         if let Some(recorder) = &self.recorder {
@@ -261,8 +283,8 @@ impl Links {
             let links = Arc::clone(self);
             self.runtime.spawn(async move {
                 let mut reader = LinkReader::new(Arc::clone(&links), id, bytes);
-                let ended = reader.run(input).await;
-                tracing::debug!(?ended, link = ?id, "link ended");
+                let Err(ended) = reader.run(input).await;
+                links.tell(id, peer, &ended);
                 links.broken(id);
             })
         };
@@ -325,6 +347,7 @@ impl Links {
             }
         }
         for id in full {
+            self.shared.totals.peer_errors.add(1);
             tracing::warn!(link = ?id, "a learner takes too little of what it is sent");
             self.broken(id);
         }

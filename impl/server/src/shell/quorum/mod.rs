@@ -7,3 +7,4 @@ pub(crate) mod members;
 pub(crate) mod queue;
 mod reader;
 pub(crate) mod syncs;
+mod told;

@@ -2,6 +2,7 @@
 
 use super::links::Links;
 use bytes::{Bytes, BytesMut};
+use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 use tokio::io::AsyncReadExt;
@@ -9,8 +10,33 @@ use tokio::net::tcp::OwnedReadHalf;
 use zab::{LinkId, Message, Zxid};
 use zk_node::Input;
 use zk_node::disk::{Command, Incoming};
+use zk_proto::DecodeError;
 use zk_proto::quorum::{Packet, packet_len};
 use zk_storage::Compression;
+
+/// Why a link's reader ended.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Ended {
+    #[error("the connection: {0}")]
+    Connection(#[from] io::Error),
+    #[error("what came over it: {0}")]
+    Packet(#[from] DecodeError),
+    #[error("what came over it: {0}")]
+    Stream(zk_storage::Error),
+    #[error("a leader's snapshot could not be kept: {0}")]
+    Disk(zk_storage::Error),
+}
+
+/// Blames who is to blame: the sender of the stream, or the disk here.
+impl From<zk_storage::Error> for Ended {
+    fn from(error: zk_storage::Error) -> Self {
+        if matches!(error, zk_storage::Error::BadSnapshot { .. }) {
+            Self::Stream(error)
+        } else {
+            Self::Disk(error)
+        }
+    }
+}
 
 pub(super) struct LinkReader {
     links: Arc<Links>,
@@ -35,7 +61,7 @@ impl LinkReader {
     ///
     /// # Errors
     /// Why it ended: the socket, a bad packet, or a snapshot that could not be kept.
-    pub(super) async fn run(&mut self, mut input: OwnedReadHalf) -> io::Result<()> {
+    pub(super) async fn run(&mut self, mut input: OwnedReadHalf) -> Result<Infallible, Ended> {
         loop {
             let before = self.buffer.len();
             let cut = self.cut();
@@ -55,16 +81,13 @@ impl LinkReader {
     }
 
     /// Cuts off the whole packets that were read, up to a SNAP: its zxid, and its stream comes next.
-    fn cut(&mut self) -> io::Result<Option<i64>> {
-        while let Some(len) =
-            packet_len(&self.buffer, self.links.limit_bytes).map_err(io::Error::other)?
-        {
-            let packet =
-                Packet::decode(&self.buffer.split_to(len).freeze()).map_err(io::Error::other)?;
+    fn cut(&mut self) -> Result<Option<i64>, DecodeError> {
+        while let Some(len) = packet_len(&self.buffer, self.links.limit_bytes)? {
+            let packet = Packet::decode(&self.buffer.split_to(len).freeze())?;
             if let Packet::Snap { zxid } = packet {
                 return Ok(Some(zxid));
             }
-            self.received(packet.into_core().map_err(io::Error::other)?);
+            self.received(packet.into_core()?);
         }
         Ok(None)
     }
@@ -84,15 +107,14 @@ impl LinkReader {
 
     /// The stream behind a SNAP, to a file. The core hears of the SNAP once it is whole.
     // spec: QP-SYN-06, QP-SYN-11, FT-QRM-11
-    async fn snapshot(&mut self, input: &mut OwnedReadHalf, zxid: i64) -> io::Result<()> {
-        let mut incoming = Incoming::begin(&self.links.store, zxid, Compression::None)
-            .map_err(io::Error::other)?;
+    async fn snapshot(&mut self, input: &mut OwnedReadHalf, zxid: i64) -> Result<(), Ended> {
+        let mut incoming = Incoming::begin(&self.links.store, zxid, Compression::None)?;
         loop {
             let used = match incoming.receive(&self.buffer) {
                 Ok(used) => used,
                 Err(error) => {
                     drop(incoming.discard());
-                    return Err(io::Error::other(error));
+                    return Err(error.into());
                 }
             };
             match used {
@@ -104,11 +126,11 @@ impl LinkReader {
             }
             if let Err(error) = self.fill(input).await {
                 drop(incoming.discard());
-                return Err(error);
+                return Err(error.into());
             }
             self.links.driver.push(Input::Progress { link: self.id });
         }
-        let prepared = incoming.finish().map_err(io::Error::other)?;
+        let prepared = incoming.finish()?;
         // In the log thread's hands before the core can ask for it.
         self.links.log.push(Command::Received(prepared));
         Ok(())
