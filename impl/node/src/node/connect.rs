@@ -101,8 +101,13 @@ impl Node {
                 }
                 None => self.refuse_session(&lane, hello),
             }
-        } else {
+        } else if matches!(self.shared.mode(), Mode::Follower | Mode::Observer) {
             self.ask_leader(lane, hello, resume.session);
+        } else {
+            // The leader is gone since the handshake. Nobody would answer, and the next leader's answer to another
+            // connection would be taken for this one's.
+            lane.lock().end = End::Now;
+            self.rings.push(lane);
         }
     }
 
@@ -243,7 +248,12 @@ impl Node {
             return self.refuse_session(&lane, hello);
         }
         let stored_ms = self.stored_timeout(id).unwrap_or(hello.timeout_ms);
-        let session = lock(&self.shared.sessions).start(now.mono_ms, id, stored_ms, false);
+        let session = {
+            let mut sessions = lock(&self.shared.sessions);
+            let session = sessions.start(now.mono_ms, id, stored_ms, false);
+            sessions.touch(now.mono_ms, id, hello.timeout_ms);
+            session
+        };
         self.establish(now, &lane, session, hello);
     }
 

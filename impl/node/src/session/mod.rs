@@ -5,7 +5,7 @@ pub mod password;
 pub mod tracker;
 
 use crate::conn::lane::ConnId;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use zk_tree::Mutant;
 
 /// One session as this server times it. Connections touch it without a lock; the
@@ -19,13 +19,17 @@ pub struct Session {
     local: AtomicBool,
     expires_at_ms: AtomicU64,
     closing: AtomicBool,
-    touched: AtomicBool,
+    /// The timeout of the newest touch since a learner last told its leader, ms; else `UNTOUCHED`.
+    touched_ms: AtomicI64,
     /// The connection of this server that came for it last.
     conn: AtomicU64,
 }
 
 /// No connection of this server has come for the session yet.
 const NO_CONN: u64 = u64::MAX;
+
+/// No timeout.
+const UNTOUCHED: i64 = -1;
 
 impl Session {
     #[must_use]
@@ -36,7 +40,7 @@ impl Session {
             local: AtomicBool::new(local),
             expires_at_ms: AtomicU64::new(0),
             closing: AtomicBool::new(false),
-            touched: AtomicBool::new(false),
+            touched_ms: AtomicI64::new(UNTOUCHED),
             conn: AtomicU64::new(NO_CONN),
         }
     }
@@ -72,7 +76,8 @@ impl Session {
         }
         self.expires_at_ms
             .store(expiry(now_ms, timeout_ms, tick_ms), Ordering::Relaxed);
-        self.touched.store(true, Ordering::Relaxed);
+        self.touched_ms
+            .store(i64::from(timeout_ms), Ordering::Relaxed);
         true
     }
 
@@ -91,10 +96,11 @@ impl Session {
         !self.closing.swap(true, Ordering::AcqRel)
     }
 
-    /// Whether it was touched since the last call.
+    /// The timeout of the newest touch since the last call, ms; None if there was none.
     // spec: CP-SES-05. A learner reports these to its leader.
-    pub fn take_touched(&self) -> bool {
-        self.touched.swap(false, Ordering::Relaxed)
+    pub fn take_touched(&self) -> Option<u32> {
+        let touched_ms = self.touched_ms.swap(UNTOUCHED, Ordering::Relaxed);
+        u32::try_from(touched_ms).ok()
     }
 }
 

@@ -193,14 +193,13 @@ impl Tracker {
             .collect()
     }
 
-    /// Sessions touched since the last call, with their timeouts, ascending by id.
+    /// Sessions touched since the last call, each with the timeout of its connection, ascending by id.
     // spec: CP-SES-05, QP-BC-13
     pub fn take_touched(&self) -> Vec<(i64, u32)> {
         let mut touched: Vec<_> = self
             .sessions
             .values()
-            .filter(|timed| timed.session.take_touched())
-            .map(|timed| (timed.session.id, timed.session.timeout_ms))
+            .filter_map(|timed| Some((timed.session.id, timed.session.take_touched()?)))
             .collect();
         touched.sort_unstable();
         touched
@@ -293,5 +292,8 @@ mod tests {
         tracker.start(0, 3, 6000, false);
         assert_eq!(tracker.take_touched(), [(3, 6000), (5, 4000)]);
         assert!(tracker.take_touched().is_empty());
+        // As the connection negotiated it, whatever was stored.
+        assert!(tracker.touch(0, 5, 30_000).is_some());
+        assert_eq!(tracker.take_touched(), [(5, 30_000)]);
     }
 }

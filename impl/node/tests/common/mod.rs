@@ -3,11 +3,15 @@
 //! that are byte buffers.
 #![allow(dead_code)]
 
+use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use zab::{Config, Epoch, Notification, Peer, Round, ServerId, ServerState, Vote, Zxid};
+use zab::{
+    Config, Epoch, LinkId, Message, Notification, Peer, Round, ServerId, ServerState, Vote, Zxid,
+};
 use zk_node::conn::lane::{Bell, End, Lane};
 use zk_node::disk::{Command, Keeper, restore, session_ids};
+use zk_node::stats::Mode;
 use zk_node::{Conn, Input, Node, Now, Output, Settings, Shared};
 use zk_proto::{OpCode, Put, ReplyHeader, Request, RequestHeader};
 use zk_storage::Store;
@@ -30,6 +34,8 @@ pub struct Host {
     pub disk_holds: bool,
     held: Vec<Command>,
     pub snapshots_due: usize,
+    /// What went over links to other servers.
+    pub sent: Vec<(LinkId, Message<Bytes>)>,
 }
 
 pub const TICK: u32 = 2000;
@@ -82,6 +88,7 @@ impl Host {
             disk_holds: false,
             held: Vec::new(),
             snapshots_due: 0,
+            sent: Vec::new(),
         };
         host.step(vec![Input::Started]);
         host
@@ -107,6 +114,24 @@ impl Host {
             heard(3, ServerState::Following),
             heard(2, ServerState::Leading),
         ]);
+    }
+
+    /// Follows server 2 in this epoch, with nothing to learn, over this link.
+    pub fn follow(&mut self, epoch: i64, link: LinkId) {
+        self.hear_leader();
+        let peer = ServerId(2);
+        let zxid = self.node.status().last_logged;
+        self.look(vec![Input::Connected { link, peer }]);
+        let epoch = Epoch(epoch);
+        for message in [
+            Message::LeaderInfo { epoch },
+            Message::Diff { zxid },
+            Message::NewLeader { epoch, config: 0 },
+            Message::UpToDate,
+        ] {
+            self.look(vec![Input::Received { link, message }]);
+        }
+        assert_eq!(self.shared.mode(), Mode::Follower);
     }
 
     pub fn open(&mut self) -> usize {
@@ -186,6 +211,7 @@ impl Host {
                 match output {
                     Output::Persist { id, write } => commands.push(Command::Write { id, write }),
                     Output::SnapshotDue => self.snapshots_due += 1,
+                    Output::Send { link, message } => self.sent.push((link, message)),
                     _ => {}
                 }
             }
