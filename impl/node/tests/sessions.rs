@@ -363,13 +363,8 @@ fn a_local_session_is_unknown_to_another_server_and_resumes_on_its_own() {
 #[test]
 fn a_local_session_is_upgraded_by_its_first_ephemeral() {
     // spec: CP-CON-33, CP-CON-34, QP-TXN-07
-    let upgrading = Settings {
-        local_sessions: true,
-        local_sessions_upgrading: true,
-        ..settings()
-    };
     let disk = Arc::new(SimDisk::new());
-    let mut host = Host::with(upgrading.clone(), Arc::clone(&disk));
+    let mut host = Host::with(upgrading(), Arc::clone(&disk));
     let (conn, session) = host.connect();
     let mut bytes = encode(1, &create("/e", 1));
     bytes.extend(encode(2, &create("/f", 1)));
@@ -381,7 +376,7 @@ fn a_local_session_is_upgraded_by_its_first_ephemeral() {
     );
     drop(host);
     disk.kill_process();
-    let mut host = Host::with(upgrading, disk);
+    let mut host = Host::with(upgrading(), disk);
     let again = host.open();
     host.send(again, &hello(session, 10_000, &password(session), 0));
     assert_eq!(
@@ -389,6 +384,53 @@ fn a_local_session_is_upgraded_by_its_first_ephemeral() {
         session,
         "it is a global one by now"
     );
+}
+
+fn upgrading() -> Settings {
+    Settings {
+        local_sessions: true,
+        local_sessions_upgrading: true,
+        ..settings()
+    }
+}
+
+// spec: CP-CON-31, CP-CON-34, CP-SES-11, INV-07
+#[test]
+fn a_session_that_is_closed_as_it_is_upgraded_takes_its_ephemerals_along() {
+    let mut host = Host::with(upgrading(), Arc::new(SimDisk::new()));
+    let (conn, session) = host.connect();
+    let mut bytes = encode(1, &create("/e", 1));
+    bytes.extend(encode(2, &Request::CloseSession));
+    host.send(conn, &bytes);
+    let (out, end) = host.output(conn);
+    assert_eq!((xids(&replies(&out)), end), (vec![1, 2], End::AfterOutput));
+    let tree = host.shared.tree.read().unwrap();
+    assert!(tree.stat("/e").is_none());
+    assert_eq!(
+        (tree.session_timeout(session), tree.ephemeral_count()),
+        (None, 0)
+    );
+    assert!(host.shared.sessions.lock().unwrap().is_empty());
+}
+
+// spec: CP-CON-31, CP-SES-10, INV-07
+#[test]
+fn a_local_session_that_is_being_closed_is_not_resumed() {
+    let mut host = Host::with(upgrading(), Arc::new(SimDisk::new()));
+    let (old, session) = host.connect();
+    host.disk_holds = true;
+    // The close waits for what its session wrote.
+    let mut bytes = encode(1, &create("/p", 0));
+    bytes.extend(encode(2, &Request::CloseSession));
+    host.send(old, &bytes);
+    let new = host.open();
+    host.send(new, &hello(session, 10_000, &password(session), 0));
+    host.send(new, &encode(3, &create("/e", 1)));
+    host.release_disk();
+    assert_eq!(host.output(new).1, End::AfterOutput, "refused");
+    let tree = host.shared.tree.read().unwrap();
+    assert!(tree.stat("/p").is_some() && tree.stat("/e").is_none());
+    assert!(host.shared.sessions.lock().unwrap().is_empty());
 }
 
 #[test]

@@ -388,6 +388,9 @@ impl Node {
                 if submission.op == OpCode::Sync || self.ends_local(&submission) {
                     // It must see every write that its session sent before.
                     self.propose(now, batch, out)?;
+                }
+                // One of those may be what makes the session global.
+                if submission.op == OpCode::Sync || self.ends_local(&submission) {
                     return self.sync(now, submission, out);
                 }
                 batch.push(submission);
@@ -396,9 +399,10 @@ impl Node {
         Ok(())
     }
 
-    // spec: CP-CON-31
+    // spec: CP-CON-31, CP-CON-34. A session that is being upgraded ends by a txn, as every server will know it.
     fn ends_local(&self, submission: &Submission) -> bool {
         submission.op == OpCode::CloseSession
+            && !self.upgrading.contains(&submission.session)
             && lock(&self.shared.sessions)
                 .get(submission.session)
                 .is_some_and(|session| session.is_local())

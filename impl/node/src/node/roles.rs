@@ -132,9 +132,11 @@ impl Node {
             }
         }
         self.prep = Prep::default();
-        self.syncs.clear();
         // A leader answers syncs in their order: one that is never answered would take the next one's answer.
-        self.learner_syncs.clear();
+        let syncs = std::mem::take(&mut self.syncs).into_values();
+        for sync in syncs.chain(std::mem::take(&mut self.learner_syncs)) {
+            self.give_up_sync(&sync);
+        }
         self.owners.clear();
         self.upgrading.clear();
         self.revalidating.clear();

@@ -371,6 +371,12 @@ impl Node {
             self.end_left(vec![lane]);
             return Ok(());
         }
+        if submission.op == OpCode::CloseSession
+            && let Some(session) = lock(&self.shared.sessions).get(session)
+        {
+            // spec: CP-SES-10. Nobody may come back to it while its end waits for what it wrote.
+            session.close();
+        }
         match self.shared.mode() {
             Mode::Standalone | Mode::Leader => {
                 if let Some(link) = submission.link {
@@ -408,9 +414,17 @@ impl Node {
                 Ok(())
             }
             Mode::NotServing => {
-                self.give_up(&submission.waiter);
+                self.give_up_sync(&submission);
                 Ok(())
             }
+        }
+    }
+
+    /// A local session that is being closed ends even so: no other server has it.
+    pub(super) fn give_up_sync(&mut self, submission: &Submission) {
+        self.give_up(&submission.waiter);
+        if submission.op == OpCode::CloseSession {
+            self.close_local(submission.session, None);
         }
     }
 
