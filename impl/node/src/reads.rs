@@ -12,6 +12,47 @@ use zk_proto::jute::frame;
 use zk_proto::{ErrorCode, Id, MultiResult, OpCode, ReplyHeader, Request, Response};
 use zk_tree::{Mutant, Outcome, Reader, Tree};
 
+/// Answers to reads after which whoever runs them does something else first, bytes.
+const TURN_BYTES: usize = 1 << 20;
+
+/// What was read in one turn. A client may ask for far more at once than the pings of its server, or the writers that
+/// wait for the tree, have time for.
+// spec: FT-LOAD-10, P-BOUND
+#[derive(Debug, Default)]
+pub(crate) struct Turn {
+    bytes: Cell<usize>,
+    walked: Cell<bool>,
+}
+
+impl Turn {
+    fn count(&self, op: OpCode, bytes: usize) {
+        self.bytes.set(self.bytes.get() + bytes);
+        if walks(op) {
+            self.walked.set(true);
+        }
+    }
+
+    /// Whether the rest should wait for the next turn.
+    pub(crate) fn is_over(&self) -> bool {
+        self.walked.get() || self.bytes.get() >= TURN_BYTES
+    }
+
+    /// Whether this one may still run: what does not walk need not wait for what does.
+    fn allows(&self, queued: &Queued) -> bool {
+        match queued {
+            Queued::Read { op, .. } => {
+                self.bytes.get() < TURN_BYTES && !(walks(*op) && self.walked.get())
+            }
+            Queued::Awaited { .. } | Queued::Refused { .. } => true,
+        }
+    }
+}
+
+/// Whether a read looks at more znodes than its answer tells of: at a whole subtree, at all ephemerals of a session.
+fn walks(op: OpCode) -> bool {
+    matches!(op, OpCode::GetAllChildrenNumber | OpCode::GetEphemerals)
+}
+
 /// What reads of one hold of the tree's lock share.
 #[derive(Debug)]
 pub(crate) struct ReadSide<'a> {
@@ -19,6 +60,7 @@ pub(crate) struct ReadSide<'a> {
     /// None only where no request needs it.
     pub(crate) tree: Option<&'a Tree>,
     pub(crate) now: Now,
+    pub(crate) turn: &'a Turn,
     /// Of the replies so far.
     latency: Cell<Latency>,
 }
@@ -34,11 +76,17 @@ pub(crate) struct ReadRequest<'a> {
 }
 
 impl<'a> ReadSide<'a> {
-    pub(crate) fn new(shared: &'a Shared, tree: Option<&'a Tree>, now: Now) -> Self {
+    pub(crate) fn new(
+        shared: &'a Shared,
+        tree: Option<&'a Tree>,
+        now: Now,
+        turn: &'a Turn,
+    ) -> Self {
         Self {
             shared,
             tree,
             now,
+            turn,
             latency: Cell::new(Latency::default()),
         }
     }
@@ -77,6 +125,7 @@ impl<'a> ReadSide<'a> {
             .map_or(0, |attached| attached.session.id);
         // Events of a watch reset come first, so they are appended beside the reply's frame.
         let out = &mut state.out;
+        let before = out.len();
         let decoded = Request::decode(request.op, request.body).ok().flatten();
         if decoded.is_none() && Mutant::DamagedReadCloses.acts() {
             state.end = End::Now;
@@ -113,6 +162,7 @@ impl<'a> ReadSide<'a> {
         {
             watching::restore(self.shared, tree, lane.id, lists, out);
         }
+        self.turn.count(request.op, out.len() - before);
         state.sent += 1;
         self.answered(state, request.op, xid, zxid, request.received_ms);
     }
@@ -180,15 +230,26 @@ impl<'a> ReadSide<'a> {
         }
     }
 
-    /// Answers a write or sync that is at the front of its connection's queue, and every read behind it
-    /// up to the next one.
+    /// Answers a write or sync that is at the front of its connection's queue, and the reads behind it
+    /// up to the next one. True: the turn was over before those were all answered.
     // spec: CP-ORD-01, CP-OP-04, INV-03. A read sent between two writes sees the first and not the second,
-    // so it runs before anything else is applied.
-    pub(crate) fn complete(&self, lane: &Lane, xid: i32, outcome: Outcome<'_>) {
+    // so it runs before the session's next one is applied.
+    #[must_use]
+    pub(crate) fn complete(&self, lane: &Lane, xid: i32, outcome: Outcome<'_>) -> bool {
         let mut state = lane.lock();
-        let state = &mut *state;
+        self.answer(&mut state, xid, outcome) && self.run_queue(lane, &mut state)
+    }
+
+    /// Answers reads of an earlier turn. True: this one was over too before those were all answered.
+    #[must_use]
+    pub(crate) fn go_on(&self, lane: &Lane) -> bool {
+        self.run_queue(lane, &mut lane.lock())
+    }
+
+    /// False: nothing further happens to the queue.
+    fn answer(&self, state: &mut LaneState, xid: i32, outcome: Outcome<'_>) -> bool {
         if state.end == End::Now || self.overflowed(state) {
-            return;
+            return false;
         }
         let Some(Queued::Awaited {
             xid: expected,
@@ -197,14 +258,14 @@ impl<'a> ReadSide<'a> {
             ..
         }) = state.queue.front()
         else {
-            return;
+            return false;
         };
         let (expected, op, received_ms) = (*expected, *op, *received_ms);
         if expected != xid {
-            return;
+            return false;
         }
         let Some(answered) = self.shared.unqueue(state) else {
-            return;
+            return false;
         };
         let mut zxid = self.shared.applied();
         if Mutant::WriteWithOldZxid.acts() && outcome.is_ok() {
@@ -221,7 +282,7 @@ impl<'a> ReadSide<'a> {
         }
         if op == OpCode::CloseSession && Mutant::CloseUnanswered.acts() {
             state.end = End::Now;
-            return;
+            return false;
         }
         match outcome {
             Ok(mut response) => {
@@ -233,7 +294,7 @@ impl<'a> ReadSide<'a> {
             // spec: CP-SES-20, CP-CON-26, CP-MUL-09. This close is how the old server learns of the move.
             Err(moved) if moved == ErrorCode::SessionMoved.code() => {
                 state.end = End::Now;
-                return;
+                return false;
             }
             // spec: CP-ERR-03
             Err(error) => state.reply_error(xid, zxid, error),
@@ -243,7 +304,7 @@ impl<'a> ReadSide<'a> {
             // spec: CP-OP-35
             state.close_after_output();
         }
-        self.run_queue(lane, state);
+        true
     }
 
     /// Ends a connection whose client leaves too much unread.
@@ -256,14 +317,20 @@ impl<'a> ReadSide<'a> {
         state.end == End::Now
     }
 
-    /// Runs what stands at the front and waits for nobody.
-    fn run_queue(&self, lane: &Lane, state: &mut LaneState) {
+    /// Runs what stands at the front and waits for nobody. True: the turn was over before.
+    fn run_queue(&self, lane: &Lane, state: &mut LaneState) -> bool {
         while state.end == End::Open
-            && !matches!(state.queue.front(), None | Some(Queued::Awaited { .. }))
-            && !self.overflowed(state)
+            && let Some(front) = state.queue.front()
+            && !matches!(front, Queued::Awaited { .. })
         {
+            if !self.turn.allows(front) {
+                return true;
+            }
+            if self.overflowed(state) {
+                return false;
+            }
             let Some(queued) = self.shared.unqueue(state) else {
-                return;
+                return false;
             };
             match &queued {
                 Queued::Awaited { .. } => {}
@@ -286,6 +353,7 @@ impl<'a> ReadSide<'a> {
                 }
             }
         }
+        false
     }
 
     /// Appends a refusal whose turn has come.

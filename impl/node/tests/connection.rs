@@ -821,3 +821,67 @@ fn what_a_closing_session_sends_is_dropped() {
     assert_eq!(host.output(conn), (Vec::new(), End::Now));
     assert_eq!(host.shared.applied(), zxid + 1);
 }
+
+/// Asks for the number of znodes below `/t`.
+fn count(xid: i32) -> Vec<u8> {
+    encode(xid, &Request::GetAllChildrenNumber { path: "/t".into() })
+}
+
+fn counted(reply: &Reply) -> i32 {
+    i32::from_be_bytes(reply.body[..4].try_into().unwrap())
+}
+
+// spec: CP-ORD-01, INV-03, P-BOUND
+#[test]
+fn reads_that_walk_take_turns_with_everything_else_and_keep_their_place() {
+    let mut host = Host::new();
+    let (conn, _) = host.connect();
+    let (other, _) = host.connect();
+    host.ask(conn, 1, &create("/t", 0));
+    let mut first = encode(2, &create("/t/a", 0));
+    (3..=6).for_each(|xid| first.extend(count(xid)));
+    let second = [
+        encode(7, &create("/t/b", 0)),
+        count(8),
+        encode(9, &exists("/t/b", false)),
+    ];
+    let write = encode(1, &create("/o", 0));
+    host.disk_holds = true;
+    host.send_at_once(&[(conn, &first), (other, &write), (conn, &second.concat())]);
+    host.release_disk();
+    let read = |host: &Host, conn| replies(&host.conn(conn).take_output(Vec::new()).0);
+    let mut all = read(&host, conn);
+    let answered = all.len();
+    assert!(answered < 4, "one call of the driver answers {answered}");
+    let others = read(&host, other);
+    assert_eq!(xids(&others), [1], "only what must come after them waits");
+    let mut turns = 0;
+    while host.node.next_ms().unwrap() <= host.now.mono_ms {
+        host.look(Vec::new());
+        turns += 1;
+        all.extend(read(&host, conn));
+    }
+    assert_eq!(turns, 4, "one for each walk");
+    assert_eq!(xids(&all), (2..=9).collect::<Vec<_>>());
+    assert!(all[1..5].iter().all(|reply| counted(reply) == 1), "{all:?}");
+    assert_eq!((counted(&all[6]), all[7].err), (2, 0));
+    assert_eq!(host.shared.totals.outstanding.get(), 0);
+}
+
+// spec: P-BOUND
+#[test]
+fn reads_that_walk_take_turns_with_other_connections() {
+    let mut host = Host::new();
+    let (conn, _) = host.connect();
+    host.ask(conn, 1, &create("/t", 0));
+    let bytes: Vec<_> = (2..=5).flat_map(count).collect();
+    assert!(host.receive(conn, &bytes).is_empty());
+    for xid in 2..=5 {
+        let (out, _) = host.conn(conn).take_output(Vec::new());
+        assert_eq!(xids(&replies(&out)), [xid]);
+        assert_eq!(host.conn(conn).wants_input(), xid == 5);
+        assert!(!host.conn(conn).may_go_on(), "the bell says when");
+        let now = host.now;
+        host.conn_mut(conn).resume(now, &mut Vec::new());
+    }
+}

@@ -64,6 +64,8 @@ pub struct Conn {
     opened_ms: u64,
     /// Since when the request throttle holds the front request back.
     throttled_since_ms: Option<u64>,
+    /// It has read enough for now, and rang for itself.
+    turn_over: bool,
     word: Option<(Word, Vec<u8>)>,
 }
 
@@ -87,6 +89,7 @@ impl Conn {
             phase: Phase::First,
             opened_ms: now.mono_ms,
             throttled_since_ms: None,
+            turn_over: false,
             word: None,
         }
     }
@@ -136,7 +139,9 @@ impl Conn {
         match &self.phase {
             Phase::First | Phase::Closing => true,
             Phase::Opening => false,
-            Phase::Open(_) => self.kept.is_empty() || (self.may_read_on() && !self.stalled()),
+            Phase::Open(_) => {
+                self.kept.is_empty() || (!self.turn_over && self.may_read_on() && !self.stalled())
+            }
         }
     }
 
@@ -174,6 +179,7 @@ impl Conn {
     pub fn may_go_on(&self) -> bool {
         matches!(self.phase, Phase::Open(_))
             && !self.kept.is_empty()
+            && !self.turn_over
             && self.throttled_since_ms.is_none()
             && !self
                 .kept
@@ -196,6 +202,7 @@ impl Conn {
 
     /// How many of `bytes` are done with.
     fn process(&mut self, now: Now, bytes: &[u8], asks: &mut Vec<Ask>) -> usize {
+        self.turn_over = false;
         let mut used = 0;
         if matches!(self.phase, Phase::First) {
             used = self.first(now, bytes, asks);

@@ -7,7 +7,7 @@ use super::lane::{
 };
 use super::route::{Route, route};
 use super::{Ask, ClientRequest, Conn, Phase, auth};
-use crate::reads::{ReadRequest, ReadSide};
+use crate::reads::{ReadRequest, ReadSide, Turn};
 use crate::shared::Shared;
 use crate::sync::read;
 use crate::time::Now;
@@ -33,6 +33,8 @@ enum Step {
     Next,
     /// This one must be looked at again, with the tree at hand.
     NeedsTree,
+    /// The others have a turn now.
+    TurnOver,
     /// This one waits for the server's other requests.
     Throttled,
     /// Nothing more of this connection.
@@ -68,6 +70,13 @@ impl Conn {
             match step {
                 Some(Step::NeedsTree) => needs_tree = true,
                 Some(Step::Next) => needs_tree = false,
+                Some(Step::TurnOver) => {
+                    self.turn_over = used < bytes.len();
+                    if self.turn_over {
+                        self.lane.ring();
+                    }
+                    return used;
+                }
                 Some(Step::Stop) => return bytes.len(),
                 Some(Step::Throttled) | None => return used,
             }
@@ -86,7 +95,8 @@ impl Conn {
         // The tree's lock before the lane's, as everywhere.
         let (shared, lane) = (Arc::clone(&self.shared), Arc::clone(&self.lane));
         let tree = needs_tree.then(|| read(&shared.tree));
-        let side = ReadSide::new(&shared, tree.as_deref(), now);
+        let turn = Turn::default();
+        let side = ReadSide::new(&shared, tree.as_deref(), now, &turn);
         let mut state = lane.lock();
         let result = self.frames(&side, attached, bytes, asks, &mut state);
         drop(state);
@@ -136,7 +146,10 @@ impl Conn {
                     state.reading = false;
                     return (None, used);
                 }
-                Step::NeedsTree | Step::Stop => return (Some(step), used),
+                Step::NeedsTree | Step::TurnOver | Step::Stop => return (Some(step), used),
+            }
+            if side.turn.is_over() {
+                return (Some(Step::TurnOver), used);
             }
         }
         (Some(Step::Next), used)

@@ -4,26 +4,31 @@ use super::digests::Verdict;
 use super::write::{Submission, Waiter};
 use super::{Committed, Node, NodeError, Output};
 use crate::conn::lane::{End, Lane};
-use crate::reads::ReadSide;
+use crate::reads::{ReadSide, Turn};
 use crate::stats::Mode;
 use crate::sync::{lock, read, write};
 use crate::time::Now;
 use crate::watching;
 use std::sync::Arc;
 use zab::{Proposal, Zxid};
-use zk_proto::{OpCode, Request, Response, Txn, TxnRecord};
+use zk_proto::{OpCode, Reader, Request, Response, Txn, TxnHeader, TxnRecord};
 use zk_tree::{Mutant, Outcome, Tree};
 
 /// Txns applied under one hold of the tree's lock; then readers get a turn.
 const CHUNK: usize = 256;
 
 impl Node {
-    /// Applies everything committed so far.
+    /// Applies what is committed, but for what waits for reads that this turn has no time for: then `next_ms` is past.
     pub(super) fn apply(&mut self, now: Now, out: &mut Vec<Output>) -> Result<(), NodeError> {
-        while !self.committed.is_empty() {
+        self.turn = Turn::default();
+        self.read_on(now);
+        while self.may_apply() {
             let shared = Arc::clone(&self.shared);
             let mut tree = write(&shared.tree);
             for _ in 0..CHUNK {
+                if !self.may_apply() {
+                    break;
+                }
                 let Some(committed) = self.committed.pop_front() else {
                     break;
                 };
@@ -48,6 +53,60 @@ impl Node {
             .record_latency(&std::mem::take(&mut self.latency));
         out.extend(self.diverged.take().map(|zxid| Output::Diverged { zxid }));
         self.flush_answers(now, out)
+    }
+
+    /// Applies everything committed so far, before the role changes. Connections whose reads would take another turn end.
+    pub(super) fn apply_all(&mut self, now: Now, out: &mut Vec<Output>) -> Result<(), NodeError> {
+        loop {
+            self.apply(now, out)?;
+            if self.committed.is_empty() {
+                return Ok(());
+            }
+            let behind = std::mem::take(&mut self.behind);
+            self.end_left(behind.into_iter().map(|(_, lane)| lane).collect());
+        }
+    }
+
+    fn may_apply(&self) -> bool {
+        let next = self.committed.front();
+        next.is_some_and(|next| self.behind.is_empty() || self.place_behind(next).is_none())
+    }
+
+    /// Where in `behind` the session is that this belongs to: its reads come first.
+    // spec: CP-ORD-01, INV-03
+    fn place_behind(&self, committed: &Committed) -> Option<usize> {
+        let session = match committed {
+            Committed::Txn(proposal) => {
+                let header = TxnHeader::read(&mut Reader::new(&proposal.txn));
+                header.ok()?.0.session_id
+            }
+            Committed::Confirmed(read) => self.syncs.get(&read.0)?.session,
+            Committed::Synced => self.learner_syncs.front()?.session,
+        };
+        self.behind.iter().position(|(of, _)| *of == session)
+    }
+
+    /// Reads left over by the turn before, those first for which a txn waits.
+    fn read_on(&mut self, now: Now) {
+        if self.behind.is_empty() {
+            return;
+        }
+        let next = self.committed.front();
+        if let Some(place) = next.and_then(|next| self.place_behind(next)) {
+            self.behind.swap(0, place);
+        }
+        let shared = Arc::clone(&self.shared);
+        let tree = read(&shared.tree);
+        let side = ReadSide::new(&shared, Some(&tree), now, &self.turn);
+        while !self.turn.is_over()
+            && let Some((session, lane)) = self.behind.pop_front()
+        {
+            if side.go_on(&lane) {
+                self.behind.push_back((session, Arc::clone(&lane)));
+            }
+            self.rings.push(lane);
+        }
+        self.latency.merge(&side.latency());
     }
 
     // spec: CP-ORD-02, CP-ORD-04, CP-WAT-32, INV-08. All of it under the tree's lock: tree, then events,
@@ -176,8 +235,11 @@ impl Node {
         record: &TxnRecord,
         outcome: Outcome<'_>,
     ) {
-        let side = ReadSide::new(&self.shared, Some(tree), now);
-        side.complete(lane, record.header.cxid, outcome);
+        let side = ReadSide::new(&self.shared, Some(tree), now, &self.turn);
+        if side.complete(lane, record.header.cxid, outcome) {
+            let session = record.header.session_id;
+            self.behind.push_back((session, Arc::clone(lane)));
+        }
         self.latency.merge(&side.latency());
         self.rings.push(Arc::clone(lane));
     }
@@ -195,7 +257,7 @@ impl Node {
         let Waiter::Request(lane) = &submission.waiter else {
             return;
         };
-        let side = ReadSide::new(&self.shared, Some(tree), now);
+        let side = ReadSide::new(&self.shared, Some(tree), now, &self.turn);
         let request = Request::decode(submission.op, &submission.body);
         let response = if let Ok(Some(Request::Sync { path })) = request {
             // spec: CP-OP-27
@@ -207,7 +269,10 @@ impl Node {
         } else {
             Response::Empty
         };
-        side.complete(lane, submission.cxid, Ok(response));
+        if side.complete(lane, submission.cxid, Ok(response)) {
+            self.behind
+                .push_back((submission.session, Arc::clone(lane)));
+        }
         self.latency.merge(&side.latency());
         self.rings.push(Arc::clone(lane));
         if submission.op == OpCode::CloseSession {

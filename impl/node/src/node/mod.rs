@@ -20,6 +20,7 @@ mod write;
 use crate::conn::guesses::Guesses;
 use crate::conn::lane::Lane;
 use crate::conn::{Ask, Hello, Resume};
+use crate::reads::Turn;
 use crate::session::id::SessionIds;
 use crate::shared::Shared;
 use crate::stats::{Latency, Mode};
@@ -173,6 +174,9 @@ pub struct Node {
     forwarded: Vec<Submission>,
     /// Answers to learners, likewise.
     answers: Vec<Event<Bytes>>,
+    /// Connections with reads that their turn had no time for, by session; each once.
+    behind: VecDeque<(i64, Arc<Lane>)>,
+    turn: Turn,
     /// Lanes to ring once no lock is held.
     rings: Vec<Arc<Lane>>,
     /// Of the writes answered in this step.
@@ -228,6 +232,8 @@ impl Node {
             next_read: 0,
             forwarded: Vec::new(),
             answers: Vec::new(),
+            behind: VecDeque::new(),
+            turn: Turn::default(),
             rings: Vec::new(),
             latency: Latency::default(),
             snapshot: SnapshotCount {
@@ -344,12 +350,14 @@ impl Node {
         let awake = (self.shared.mode() != Mode::Standalone)
             .then(|| self.driven_ms + u64::from(self.shared.settings.tick_time_ms / 2));
         let slowed = self.slowed.front().map(|(due_ms, ..)| *due_ms);
+        let reads = (!self.behind.is_empty()).then_some(self.driven_ms);
         let due = [
             self.timers.next_ms(),
             sessions,
             containers,
             awake,
             slowed,
+            reads,
             self.read_only_at_ms,
         ];
         due.into_iter().flatten().min()

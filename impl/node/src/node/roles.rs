@@ -26,7 +26,7 @@ impl Node {
         out.push(Output::Report(report));
         match report {
             Report::Established { epoch } => {
-                self.apply(now, out)?;
+                self.apply_all(now, out)?;
                 let standalone = self.peer.config().standalone;
                 self.serve(
                     now,
@@ -39,7 +39,7 @@ impl Node {
                 );
             }
             Report::UpToDate { epoch } => {
-                self.apply(now, out)?;
+                self.apply_all(now, out)?;
                 let observer = self.peer.config().observer;
                 self.serve(
                     now,
@@ -53,7 +53,7 @@ impl Node {
             }
             Report::Looking => {
                 self.shared.totals.elections.add(1);
-                self.apply(now, out)?;
+                self.apply_all(now, out)?;
                 self.stop_serving();
                 self.await_read_only(now);
             }
@@ -125,6 +125,7 @@ impl Node {
             lane.lock().end = End::Now;
             self.rings.push(lane);
         }
+        self.behind.clear();
         for own in self.own.drain(..) {
             if let Waiter::Connect(lane, _) = own.waiter {
                 lane.lock().end = End::Now;

@@ -340,7 +340,7 @@ impl Node {
     }
 
     /// Ends connections that their sessions have left.
-    fn end_left(&mut self, left: Vec<Arc<Lane>>) {
+    pub(super) fn end_left(&mut self, left: Vec<Arc<Lane>>) {
         for lane in left {
             lane.lock().end = End::Now;
             self.rings.push(lane);
