@@ -85,6 +85,8 @@ pub struct QuorumConfig {
     pub max_concurrent_snaps: u32,
     pub max_concurrent_diffs: u32,
     pub election_keep_alive: bool,
+    /// As leader, serve only after a first txn of its own (QP-INT-02).
+    pub opening_txn: bool,
     /// Look for the address that answers, when a member has several.
     pub reachability_timeout_ms: Option<u32>,
 }

@@ -16,14 +16,18 @@ use std::time::{Duration, Instant};
 
 use harness::ensemble::{Ensemble, SHORT_TICKS};
 use harness::peer::{greeting, vote};
-use harness::{PATIENCE, free_port};
-use zk_proto::quorum::{Hello, LearnerInfo, Notification, PROTOCOL_VERSION, Packet, packet_len};
+use harness::{PATIENCE, four_letters, free_port};
+use zk_proto::quorum::{
+    Hello, LearnerInfo, Notification, PROTOCOL_VERSION, Packet, Touch, Validity, packet_len,
+};
+use zk_proto::{Txn, TxnRecord};
 
 /// Server 2 of 1, 2 and 3, all alone.
 struct Lonely {
     folder: tempfile::TempDir,
     election_port: u16,
     quorum_port: u16,
+    client_port: u16,
     /// Where server 1 is called.
     first: TcpListener,
     child: Child,
@@ -32,22 +36,27 @@ struct Lonely {
 impl Lonely {
     fn start() -> Self {
         let (election_port, quorum_port) = (free_port(), free_port());
-        Self::start_on(election_port, quorum_port, "")
+        Self::start_on(election_port, quorum_port, "", "")
+    }
+
+    /// `lines`: more of its configuration.
+    fn configured(lines: &str) -> Self {
+        Self::start_on(free_port(), free_port(), "", lines)
     }
 
     /// `further`: more addresses of this server, each after a bar.
-    fn start_on(election_port: u16, quorum_port: u16, further: &str) -> Self {
+    fn start_on(election_port: u16, quorum_port: u16, further: &str, lines: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let first = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let first_port = first.local_addr().unwrap().port();
         let (nobody, no_one, none) = (free_port(), free_port(), free_port());
+        let client_port = free_port();
         fs::write(folder.path().join("myid"), "2").unwrap();
         fs::write(folder.path().join("initialize"), "").unwrap();
         let text = format!(
-            "tickTime=500\ninitLimit=20\nsyncLimit=20\nclientPortAddress=127.0.0.1\nclientPort={}\n\
+            "tickTime=500\ninitLimit=20\nsyncLimit=20\nclientPortAddress=127.0.0.1\nclientPort={client_port}\n\
              admin.enableServer=false\nmultiAddress.enabled={}\ndataDir={}\nserver.1=127.0.0.1:{none}:{first_port}\n\
-             server.2=127.0.0.1:{quorum_port}:{election_port}{further}\nserver.3=127.0.0.1:{nobody}:{no_one}\n",
-            free_port(),
+             server.2=127.0.0.1:{quorum_port}:{election_port}{further}\nserver.3=127.0.0.1:{nobody}:{no_one}\n{lines}",
             !further.is_empty(),
             folder.path().display()
         );
@@ -65,6 +74,7 @@ impl Lonely {
             folder,
             election_port,
             quorum_port,
+            client_port,
             first,
             child,
         }
@@ -303,7 +313,7 @@ fn what_members_do_wrong_is_counted() {
 #[test]
 fn a_taken_election_port_is_tried_again() {
     let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let server = Lonely::start_on(taken.local_addr().unwrap().port(), free_port(), "");
+    let server = Lonely::start_on(taken.local_addr().unwrap().port(), free_port(), "", "");
     server.wait_for_log("not bound");
     drop(taken);
     let mut third = server.call_as(3);
@@ -317,7 +327,7 @@ fn a_server_listens_at_each_of_its_addresses() {
     let (election_port, quorum_port) = (free_port(), free_port());
     let further =
         format!("|127.0.0.2:{quorum_port}:{election_port}|192.0.2.1:{quorum_port}:{election_port}");
-    let server = Lonely::start_on(election_port, quorum_port, &further);
+    let server = Lonely::start_on(election_port, quorum_port, &further, "");
     let _first = server.connect(election_port);
     for port in [election_port, quorum_port] {
         drop(server.connect(port));
@@ -345,23 +355,34 @@ fn say(stream: &mut TcpStream, packet: &Packet) {
     stream.write_all(&bytes).unwrap();
 }
 
-// spec: QP-ZAB-02
-#[test]
-fn a_greeting_that_comes_late_does_not_end_the_newer_link() {
-    let server = Lonely::start();
+/// Server 1 votes for it, on the connection that is returned, and it leads.
+fn elect(server: &Lonely) -> TcpStream {
     let (mut votes, _) = server.called();
     let mut frame = Vec::new();
     vote(&mut votes).encode_frame(&mut frame);
     votes.write_all(&frame).unwrap();
     server.wait_for_log("report=Leading");
-    let hello = Packet::FollowerInfo {
+    votes
+}
+
+/// The first packet of server 1.
+fn follower_info() -> Packet {
+    Packet::FollowerInfo {
         zxid: 0,
         info: Some(LearnerInfo {
             sid: 1,
             protocol_version: PROTOCOL_VERSION,
             config_version: Some(0),
         }),
-    };
+    }
+}
+
+// spec: QP-ZAB-02
+#[test]
+fn a_greeting_that_comes_late_does_not_end_the_newer_link() {
+    let server = Lonely::start();
+    let _votes = elect(&server);
+    let hello = follower_info();
     let mut old = server.connect(server.quorum_port);
     let mut new = server.connect(server.quorum_port);
     say(&mut new, &hello);
@@ -386,4 +407,70 @@ fn a_greeting_that_comes_late_does_not_end_the_newer_link() {
     assert!(
         rest.any(|packet| matches!(packet, Packet::NewLeader { zxid: new, .. } if new == zxid))
     );
+}
+
+/// The next packet that is no ping.
+fn no_ping(stream: &mut TcpStream) -> Packet {
+    loop {
+        match packet(stream) {
+            Packet::Ping { .. } => {}
+            other => return other,
+        }
+    }
+}
+
+// spec: QP-INT-02, QP-TXN-03, QP-BC-14
+#[test]
+fn a_leader_that_is_told_so_serves_once_its_first_txn_is_acknowledged() {
+    let server = Lonely::configured("vivarium.openingTxn=true\n4lw.commands.whitelist=srvr\n");
+    let _votes = elect(&server);
+    let mut follower = server.connect(server.quorum_port);
+    say(&mut follower, &follower_info());
+    let Packet::LeaderInfo { zxid: start, .. } = packet(&mut follower) else {
+        panic!("no LEADERINFO")
+    };
+    say(
+        &mut follower,
+        &Packet::AckEpoch {
+            zxid: 0,
+            current_epoch: 0,
+        },
+    );
+    let mut rest = std::iter::repeat_with(|| packet(&mut follower));
+    assert!(rest.any(|packet| matches!(packet, Packet::NewLeader { .. })));
+    say(&mut follower, &Packet::Ack { zxid: start });
+    assert_eq!(no_ping(&mut follower), Packet::UpToDate);
+    // One entry that changes nothing, as a failed request leaves it.
+    let Packet::Proposal { zxid, txn } = no_ping(&mut follower) else {
+        panic!("no PROPOSAL")
+    };
+    assert_eq!(zxid, start + 1);
+    let record = TxnRecord::decode(&txn).unwrap();
+    assert_eq!((record.header.session_id, record.header.zxid), (0, zxid));
+    assert_eq!((record.txn, record.digest), (Txn::Error { err: 0 }, None));
+    // A client of the follower would be served as soon as its session is found valid; one of the leader is not served.
+    let touch = Touch {
+        session_id: 7,
+        timeout: 4000,
+    };
+    let session = touch.encode();
+    say(&mut follower, &Packet::Revalidate { session });
+    assert!(four_letters(server.client_port, "srvr").contains("not currently serving"));
+    // What acknowledges the history alone changes nothing.
+    say(&mut follower, &Packet::Ack { zxid: start });
+    say(&mut follower, &Packet::Ack { zxid });
+    assert_eq!(no_ping(&mut follower), Packet::Commit { zxid });
+    let Packet::Revalidate { session } = no_ping(&mut follower) else {
+        panic!("no answer about the session")
+    };
+    let validity = Validity {
+        session_id: 7,
+        valid: false,
+    };
+    assert_eq!(session, validity.encode());
+    let limit = Instant::now() + PATIENCE;
+    while !four_letters(server.client_port, "srvr").contains("Mode: leader") {
+        assert!(Instant::now() < limit, "it does not serve");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }

@@ -27,7 +27,8 @@ struct Ensemble {
 }
 
 impl Ensemble {
-    fn start(folder: &Path, count: usize) -> Self {
+    /// `more`: lines of each zoo.cfg.
+    fn start(folder: &Path, count: usize, more: &str) -> Self {
         let traces = folder.join("traces");
         fs::create_dir_all(&traces).unwrap();
         let members: String = (1..=count)
@@ -42,7 +43,7 @@ impl Ensemble {
             let text = format!(
                 "tickTime=500\ninitLimit=20\nsyncLimit=10\nmaxClientCnxns=0\nclientPortAddress=127.0.0.1\n\
                  4lw.commands.whitelist=*\nadmin.enableServer=false\ndataDir={}\nclientPort={port}\n\
-                 vivarium.traceDir={}\n{members}",
+                 vivarium.traceDir={}\n{members}{more}",
                 own.display(),
                 traces.display()
             );
@@ -258,7 +259,7 @@ fn verdict(ensemble: &Ensemble) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn servers_that_are_killed_under_load_leave_a_clean_trace() {
     let folder = tempfile::tempdir().unwrap();
-    let mut ensemble = Ensemble::start(folder.path(), 3);
+    let mut ensemble = Ensemble::start(folder.path(), 3, "");
     let load = Load::start(&ensemble.addresses(), 4, Duration::ZERO);
     kill_under_load(&mut ensemble, &load, 4, 50, Duration::ZERO).await;
     let acknowledged = load.end().await;
@@ -269,12 +270,29 @@ async fn servers_that_are_killed_under_load_leave_a_clean_trace() {
     assert!(said.contains("7 starts (4 restarts"), "{said}");
 }
 
+// spec: QP-INT-02, S27
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn leaders_that_open_with_a_first_txn_leave_a_clean_trace() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ensemble = Ensemble::start(folder.path(), 3, "vivarium.openingTxn=true\n");
+    let load = Load::start(&ensemble.addresses(), 2, Duration::ZERO);
+    kill_under_load(&mut ensemble, &load, 2, 50, Duration::ZERO).await;
+    load.end().await;
+    ensemble.stop();
+    let said = verdict(&ensemble);
+    println!("{said}");
+    assert!(said.contains("5 starts (2 restarts"), "{said}");
+    let files = ensemble.trace_files();
+    let asked = |file: &PathBuf| fs::read_to_string(file).unwrap().contains("{\"Open\":");
+    assert!(files.iter().any(asked), "no leader asked for a first txn");
+}
+
 /// Ten minutes and twenty kills.
 #[ignore = "takes ten minutes: just trace"]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_long_run_leaves_a_clean_trace() {
     let folder = tempfile::tempdir().unwrap();
-    let mut ensemble = Ensemble::start(folder.path(), 3);
+    let mut ensemble = Ensemble::start(folder.path(), 3, "");
     let load = Load::start(&ensemble.addresses(), 3, Duration::from_millis(50));
     kill_under_load(&mut ensemble, &load, 20, 50, Duration::from_secs(30)).await;
     let acknowledged = load.end().await;

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use zk_sim::plan::{END_AT, Plan};
 use zk_sim::shrink::described;
-use zk_sim::summary::{Columns, Outcome, run_plan, run_seed};
+use zk_sim::summary::{Columns, Outcome, run_plan};
 
 /// Simulates whole servers under faults, one seed a schedule.
 #[derive(Parser)]
@@ -30,6 +30,9 @@ enum Command {
         /// Threads, a seed each.
         #[arg(long, default_value_t = 2)]
         jobs: usize,
+        /// Leaders serve only after a first txn of their own (`vivarium.openingTxn`).
+        #[arg(long)]
+        opening_txn: bool,
     },
     /// Put known bugs back, one at a time, and search for the first seed that finds each.
     #[cfg(feature = "mutants")]
@@ -44,6 +47,9 @@ enum Command {
         /// Print what happens.
         #[arg(long)]
         trace: bool,
+        /// As for `run`, of a seed's plan.
+        #[arg(long)]
+        opening_txn: bool,
     },
     /// Leave out of a failing seed's plan what the failure does not need.
     Shrink {
@@ -72,13 +78,22 @@ fn parse_seeds(text: &str) -> Result<Range<u64>> {
 
 fn main() -> Result<ExitCode> {
     match Cli::parse().command {
-        Command::Run { seeds, jobs } => run(seeds, jobs),
+        Command::Run {
+            seeds,
+            jobs,
+            opening_txn,
+        } => run(seeds, jobs, opening_txn),
         #[cfg(feature = "mutants")]
         Command::Mutants => Ok(mutants()),
-        Command::Replay { seed, plan, trace } => {
+        Command::Replay {
+            seed,
+            plan,
+            trace,
+            opening_txn,
+        } => {
             let plan = match plan {
                 Some(path) => serde_json::from_str(&std::fs::read_to_string(path)?)?,
-                None => Plan::draw(seed.unwrap_or_default()),
+                None => plan_of(seed.unwrap_or_default(), opening_txn),
             };
             replay(&plan, trace)
         }
@@ -103,7 +118,14 @@ fn mutants() -> ExitCode {
     status(all)
 }
 
-fn run(seeds: Range<u64>, jobs: usize) -> Result<ExitCode> {
+fn plan_of(seed: u64, opening_txn: bool) -> Plan {
+    Plan {
+        opening_txn,
+        ..Plan::draw(seed)
+    }
+}
+
+fn run(seeds: Range<u64>, jobs: usize, opening_txn: bool) -> Result<ExitCode> {
     let bar = ProgressBar::new(seeds.end - seeds.start);
     bar.set_style(ProgressStyle::with_template(
         "{bar:40} {pos}/{len} seeds, {elapsed} ({eta} left) {msg}",
@@ -119,7 +141,7 @@ fn run(seeds: Range<u64>, jobs: usize) -> Result<ExitCode> {
                     if seed >= seeds.end {
                         return;
                     }
-                    let (outcome, busy) = one(seed);
+                    let (outcome, busy) = one(&plan_of(seed, opening_txn));
                     for line in &outcome.failures {
                         bar.suspend(|| println!("{line}"));
                     }
@@ -156,9 +178,10 @@ fn run(seeds: Range<u64>, jobs: usize) -> Result<ExitCode> {
 
 /// One seed; one in a hundred twice.
 // spec: faults.md 7. The same seed must give the same run.
-fn one(seed: u64) -> (Outcome, Duration) {
+fn one(plan: &Plan) -> (Outcome, Duration) {
+    let seed = plan.seed;
     let (started, before) = (Instant::now(), on_cpu());
-    let mut outcome = run_seed(seed, false);
+    let mut outcome = run_plan(plan.clone(), false);
     let took = match (before, on_cpu()) {
         (Some(before), Some(after)) => after.saturating_sub(before),
         _ => started.elapsed(),
@@ -170,7 +193,7 @@ fn one(seed: u64) -> (Outcome, Duration) {
     if seed.is_multiple_of(100) {
         outcome
             .failures
-            .extend(differs(&outcome, &run_seed(seed, false)));
+            .extend(differs(&outcome, &run_plan(plan.clone(), false)));
     }
     (outcome, took)
 }

@@ -34,6 +34,10 @@ pub struct Plan {
     pub initialize: bool,
     pub snap_count: u32,
     pub window: u32,
+    /// Leaders serve only after a first txn of their own (`zab::Config::opening_txn`). No seed draws it.
+    // spec: QP-INT-02
+    #[serde(default)]
+    pub opening_txn: bool,
     /// One way, each message.
     pub delay_us: (Us, Us),
     pub fsync_us: (Us, Us),
@@ -186,6 +190,7 @@ impl Plan {
             initialize: rng.chance(800),
             snap_count: rng.between(40, 600) as u32,
             window: *rng.pick(&[5, 50, 50, 500]).unwrap_or(&500),
+            opening_txn: false,
             delay_us: if slow_network {
                 (MS, 120 * MS)
             } else {

@@ -42,6 +42,7 @@ impl Identity {
         let config = Config {
             standalone,
             window: plan.window as usize,
+            opening_txn: plan.opening_txn,
             ..Config::new(id, voters)
         };
         let settings = Settings {

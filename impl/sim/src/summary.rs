@@ -102,10 +102,15 @@ impl World {
         let acked = writes().filter(|call| call.reply.is_some()).count() as u64;
         let lost = writes().filter(|call| call.reply.is_none()).count() as u64;
         let seed = self.plan.seed;
+        let opening = if self.plan.opening_txn {
+            " --opening-txn"
+        } else {
+            ""
+        };
         // spec: faults.md 7
         let failures = watch.failures.iter().map(|failure| {
             format!(
-                "FAIL inv={} seed={seed:#x} at={:.6}s zxid={:#x} plan={:016x} replay=\"zk-sim replay {seed}\" {}",
+                "FAIL inv={} seed={seed:#x} at={:.6}s zxid={:#x} plan={:016x} replay=\"zk-sim replay {seed}{opening}\" {}",
                 failure.rule,
                 failure.at as f64 / 1e6,
                 failure.zxid,

@@ -84,6 +84,7 @@ pub struct Watch {
     seen: Vec<Seen>,
     voters: u32,
     standalone: bool,
+    opening_txn: bool,
     ghosts: Ghosts<u64>,
     electors: Electors,
     invariants: Vec<Invariant<u64>>,
@@ -196,6 +197,7 @@ impl Watch {
             seen: (0..plan.servers()).map(seen).collect(),
             voters: plan.voters as u32,
             standalone: plan.voters == 1,
+            opening_txn: plan.opening_txn && plan.voters > 1,
             ghosts: Ghosts::default(),
             electors: Electors::default(),
             invariants: safety::all(),
@@ -323,6 +325,7 @@ impl Watch {
                 | Effect::Revalidate { .. }
                 | Effect::Touch { .. }
                 | Effect::Revalidated { .. }
+                | Effect::Open { .. }
                 | Effect::Synced
                 | Effect::Arm { .. }
                 | Effect::Disarm { .. }
@@ -339,7 +342,13 @@ impl Watch {
     fn regime(&mut self, server: usize) {
         let it = &self.seen[server];
         let leader = it.status.and_then(|status| {
-            let serves = status.phase == zab::Phase::Broadcast;
+            // spec: QP-INT-02
+            let waits = self.opening_txn
+                && status.role == RoleKind::Leading
+                && status
+                    .epoch
+                    .is_some_and(|epoch| status.last_committed <= epoch.start());
+            let serves = status.phase == zab::Phase::Broadcast && !waits;
             let leader = match status.role {
                 RoleKind::Leading => Some(it.id),
                 RoleKind::Following | RoleKind::Observing => status.leader,
@@ -575,6 +584,14 @@ impl Watch {
                     initial: &initial,
                 });
                 self.seen[server].delivered = initial;
+            }
+            Report::Opened { .. } => {
+                let delivered = std::mem::take(&mut self.seen[server].delivered);
+                self.fact(&Fact::Opened {
+                    server: self.seen[server].id,
+                    delivered: &delivered,
+                });
+                self.seen[server].delivered = delivered;
             }
             Report::UpToDate { .. } => self.show_loaded(server),
             Report::Electing { .. } => self.counts.elections += 1,

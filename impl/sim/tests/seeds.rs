@@ -1,6 +1,7 @@
 //! Seeds run clean, the same way twice, and reach what they are for.
 
-use zk_sim::summary::{Columns, run_seed};
+use zk_sim::plan::Plan;
+use zk_sim::summary::{Columns, run_plan, run_seed};
 
 /// Among them: 1 and 33 failed while a session that had ended could still create an ephemeral (INV-07), and 1 while
 /// a server that had slept answered before it knew that it had (INV-06).
@@ -60,6 +61,20 @@ fn seeds_that_failed_run_clean() {
     ] {
         let failures = run_seed(seed, false).failures;
         assert!(failures.is_empty(), "{why}: {}", failures.join("\n"));
+    }
+}
+
+/// 84 among them: its leader waits for seconds until a quorum has synced its first txn, and times sessions from then on.
+// spec: QP-INT-02, CP-SES-06
+#[test]
+fn leaders_that_open_with_a_first_txn_run_clean() {
+    for seed in [0, 1, 2, 3, 5, 8, 13, 21, 34, 84] {
+        let plan = Plan {
+            opening_txn: true,
+            ..Plan::draw(seed)
+        };
+        let failures = run_plan(plan, false).failures;
+        assert!(failures.is_empty(), "{}", failures.join("\n"));
     }
 }
 

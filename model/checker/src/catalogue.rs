@@ -18,12 +18,13 @@ pub fn with<J: Job>(setup: &Setup, job: J) -> anyhow::Result<J::Output> {
     match setup.granularity {
         Granularity::GC => Ok(job.run(client_model(setup)?)),
         Granularity::G0 | Granularity::G1 | Granularity::G2 | Granularity::G3 => {
-            if setup.mutant.is_none() && !setup.java {
+            if setup.mutant.is_none() && !setup.java && !setup.acks_unwritten {
                 return Ok(job.run(Ensemble::new(setup.clone(), Production)));
             }
             let mutant = Mutant {
                 flaw: flaw_of(setup)?,
                 java: setup.java,
+                acks_unwritten: setup.acks_unwritten,
             };
             Ok(job.run(Ensemble::new(setup.clone(), mutant)))
         }

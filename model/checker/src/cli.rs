@@ -178,7 +178,9 @@ pub fn run() -> Verdict {
             if mutant.is_some() {
                 setup.mutant = mutant;
             }
-            setup.judged = judged;
+            if !judged.is_empty() {
+                setup.judged = judged;
+            }
             setup.initialize = initialize;
             setup.followed_one_in = followed_one_in.unwrap_or(setup.followed_one_in).max(1);
             let limits = crate::run::Limits {

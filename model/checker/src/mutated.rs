@@ -99,6 +99,11 @@ fn bounds_of(id: &str) -> Option<Setup> {
             wipes: 1,
             ..g0(2, 1, 1, 0)
         },
+        "M64" => Setup {
+            acks_unwritten: true,
+            opening_txn: true,
+            ..g0(2, 1, 0, 1)
+        },
         "M63" => Setup {
             wipes: 1,
             ..g0(2, 1, 3, 0)

@@ -75,6 +75,24 @@ fn push() -> Vec<Named> {
             "a directory is emptied, and its server abstains until it is level",
         ),
         push(
+            "G0-opening",
+            Setup {
+                opening_txn: true,
+                ..oracle(Granularity::G0, Bounds::new(2, 0, 1, 1), &[])
+            },
+            "leaders serve only after a first txn of their epoch (QP-INT-02)",
+        ),
+        push(
+            "G0-unwritten",
+            Setup {
+                acks_unwritten: true,
+                opening_txn: true,
+                judged: vec!["S27".to_owned()],
+                ..oracle(Granularity::G0, Bounds::new(2, 0, 1, 1), &[])
+            },
+            "the same, of followers that acknowledge NEWLEADER before they have written what it ends",
+        ),
+        push(
             "G2",
             votes(3, 1, &[1, 14, 21, 23, 24, 25]),
             "votes alone, one restart; what follows an election is one step",

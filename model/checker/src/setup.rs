@@ -88,6 +88,12 @@ pub struct Setup {
     /// Peers behave as Java's where that is legal and less careful.
     #[serde(default)]
     pub java: bool,
+    /// Followers acknowledge NEWLEADER before they have written what it ends, as those of Apache ZooKeeper 3.8.0.
+    #[serde(default)]
+    pub acks_unwritten: bool,
+    /// Leaders serve only once a first txn of their epoch is committed (spec: QP-INT-02).
+    #[serde(default)]
+    pub opening_txn: bool,
     /// Leaves out interleavings that cannot matter; off to show that they do not.
     #[serde(default)]
     pub reduced: bool,
@@ -125,6 +131,8 @@ impl Setup {
             window: 500,
             counter_limit: u32::MAX,
             java: false,
+            acks_unwritten: false,
+            opening_txn: false,
             reduced: true,
             followed_one_in: one_in(),
             initialize: false,

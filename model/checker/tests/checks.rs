@@ -70,6 +70,18 @@ fn g0_a_wiped_directory() {
     complete("G0-wiped", 28_595);
 }
 
+// spec: S27, QP-INT-02
+#[test]
+fn g0_leaders_open_with_a_first_txn() {
+    complete("G0-opening", 339_715);
+}
+
+// spec: S27, QP-INT-02
+#[test]
+fn g0_followers_acknowledge_what_they_have_not_written() {
+    complete("G0-unwritten", 377_560);
+}
+
 #[test]
 fn g2_votes_and_a_restart() {
     complete("G2", 3_886_498);

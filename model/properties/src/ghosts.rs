@@ -102,7 +102,8 @@ impl<T: Value> Ghosts<T> {
                     .retain(|(id, epoch, _)| id != server || epoch >= accepted);
             }
             Fact::Wiped { server } => self.promised.retain(|(id, ..)| id != server),
-            Fact::Adopted { .. }
+            Fact::Opened { .. }
+            | Fact::Adopted { .. }
             | Fact::LogAcked { .. }
             | Fact::NewLeaderAcked { .. }
             | Fact::Reported { .. }

@@ -107,6 +107,11 @@ pub enum Fact<'a, T> {
         epoch: Epoch,
         initial: &'a [Txn<T>],
     },
+    /// A leader begins to serve clients, who see what it has delivered.
+    Opened {
+        server: ServerId,
+        delivered: &'a [Txn<T>],
+    },
     /// A follower sent ACKEPOCH, or a leader LEADERINFO, for `leader`'s `epoch`, with `on_disk` as its durable accepted
     /// epoch.
     Promised {

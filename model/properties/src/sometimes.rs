@@ -205,6 +205,7 @@ pub fn in_fact<T: Value>(view: &View<'_, T>, fact: &Fact<'_, T>) -> IdSet {
             crate::Removal::Replaced => {}
         },
         Fact::Established { .. }
+        | Fact::Opened { .. }
         | Fact::Delivered { .. }
         | Fact::Removed { .. }
         | Fact::Created { .. }

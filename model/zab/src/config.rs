@@ -26,6 +26,9 @@ pub struct Config {
     /// An ensemble of one: leads at once, writes no epoch files, keeps the
     /// epoch of its last zxid (spec: DF-EPO-06).
     pub standalone: bool,
+    /// As leader, serve only once a first txn of the epoch is committed: for followers that acknowledge NEWLEADER
+    /// before it is durable (spec: QP-INT-02). Says nothing to a standalone server, which has none.
+    pub opening_txn: bool,
     /// Somebody else elects, through `Peer::elect`: the checker's oracle.
     pub oracle: bool,
     /// How many committed entries stay in memory for DIFF (spec: QP-SYN-03).
@@ -81,6 +84,7 @@ impl Config {
             quorums: Quorums::of(Verifier::Majority { voters }),
             version: 0,
             standalone: false,
+            opening_txn: false,
             oracle: false,
             window: 500,
             counter_limit: u32::MAX,

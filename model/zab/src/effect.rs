@@ -32,6 +32,9 @@ pub enum Effect<T> {
     /// At the leader: since the question was asked, a quorum has answered, and
     /// all that was proposed before it has been delivered, nothing proposed after it.
     Confirmed { read: ReadId },
+    /// At the leader: propose a txn that changes nothing under this zxid, before any other. `Report::Opened` comes once
+    /// it is committed (spec: QP-INT-02).
+    Open { zxid: Zxid },
     /// At the leader: a learner forwards a client's request.
     Request {
         link: LinkId,
@@ -188,8 +191,10 @@ pub enum Report {
     /// A leader sends a learner its history.
     Synchronising { peer: ServerId, mode: SyncMode },
     /// A leader has a quorum; what it delivered before this is the epoch's
-    /// initial history. Serve.
+    /// initial history.
     Established { epoch: Epoch },
+    /// A leader may serve clients. Follows `Established` at once, unless the configuration asks for an opening txn.
+    Opened { epoch: Epoch },
     /// A learner is up to date. Serve.
     UpToDate { epoch: Epoch },
     /// A learner is up to date, at the leader.

@@ -34,9 +34,11 @@
 //!   where it is loaded again: a SNAP is named by what the tree shows. `Deliver`
 //!   repeats entries once they are known to be committed; the host skips what
 //!   its tree has.
-//! - A host that leads Java 3.8 followers proposes a txn without effect when it is
-//!   `Established`, and serves only once that is delivered: those followers
-//!   acknowledge NEWLEADER before it is durable (spec: QP-INT-02).
+//! - Clients are served from `Opened` (leader) or `UpToDate` (learner) on, until
+//!   `Looking`. A leader answers no `Revalidate` before: the learner would serve
+//!   its client then.
+//! - Asked by `Open`, the host proposes a txn without effect under that zxid, at
+//!   once and before anything else.
 #![no_std]
 #![warn(clippy::wildcard_enum_match_arm)]
 

@@ -140,6 +140,11 @@ pub trait Policy: Clone + Default + Eq + Ord + Hash + Debug {
         true
     }
 
+    /// Whether a leader that is configured so serves only once a first txn of its epoch is committed (M64).
+    fn opens_with_its_first_txn(&self) -> bool {
+        true
+    }
+
     /// Whether a leader delivers its history before it serves (M50).
     fn delivers_the_initial_history(&self) -> bool {
         true

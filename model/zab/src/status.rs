@@ -19,6 +19,9 @@ pub enum Broken {
         /// What `next_zxid` gives.
         next: Option<Zxid>,
     },
+    /// A learner was told of a session by a leader that is not open yet.
+    #[error("answered about a session before the leader is open")]
+    Answered,
     /// The disk finished what was never asked.
     #[error("a write was reported durable that was not asked for")]
     Persisted,

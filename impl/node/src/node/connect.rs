@@ -264,11 +264,15 @@ impl Node {
 
     /// A learner's question, at the leader.
     // spec: CP-CON-24, QP-BC-14. Valid makes the learner the session's owner.
-    pub(super) fn revalidate(&mut self, now: Now, link: LinkId, question: &Bytes) {
+    pub(super) fn revalidate(&mut self, now: Now, link: LinkId, question: Bytes) {
+        // spec: QP-INT-02. Valid lets the learner serve its client, who must wait as this server's own do.
+        if self.shared.mode() == Mode::NotServing {
+            return self.questions.push((link, question));
+        }
         let Ok(Touch {
             session_id,
             timeout,
-        }) = Touch::read(&mut Reader::new(question))
+        }) = Touch::read(&mut Reader::new(&question))
         else {
             return;
         };

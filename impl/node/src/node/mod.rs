@@ -170,6 +170,10 @@ pub struct Node {
     /// Syncs of this leader's own clients, by the core's number for the question.
     syncs: BTreeMap<u64, Submission>,
     next_read: u64,
+    /// The core asks for a txn that changes nothing, after the event that led to it.
+    opening: Option<Zxid>,
+    /// Learners' questions about sessions, at a leader that serves nobody yet.
+    questions: Vec<(LinkId, Bytes)>,
     /// Requests of learners, for after the event that brought them.
     forwarded: Vec<Submission>,
     /// Answers to learners, likewise.
@@ -230,6 +234,8 @@ impl Node {
             upgrading: HashSet::new(),
             syncs: BTreeMap::new(),
             next_read: 0,
+            opening: None,
+            questions: Vec::new(),
             forwarded: Vec::new(),
             answers: Vec::new(),
             behind: VecDeque::new(),
@@ -424,6 +430,7 @@ impl Node {
         out: &mut Vec<Output>,
     ) -> Result<(), NodeError> {
         self.handle(now, event, out)?;
+        self.open(now, out)?;
         // What learners ask is put to the core only after it has said all it had to say.
         let (syncs, mut writes): (Vec<_>, Vec<_>) = std::mem::take(&mut self.forwarded)
             .into_iter()
@@ -465,6 +472,7 @@ impl Node {
                 Effect::Deliver { proposal } => self.committed.push_back(Committed::Txn(proposal)),
                 Effect::Confirmed { read } => self.committed.push_back(Committed::Confirmed(read)),
                 Effect::Synced => self.committed.push_back(Committed::Synced),
+                Effect::Open { zxid } => self.opening = Some(zxid),
                 Effect::Persist { id, write } => self.persist(id, write, out),
                 Effect::Arm { timer, after } => self.timers.arm(now.mono_ms, timer, after),
                 Effect::Disarm { timer } => {
@@ -495,7 +503,7 @@ impl Node {
                     link,
                     peer: _,
                     session,
-                } => self.revalidate(now, link, &session),
+                } => self.revalidate(now, link, session),
                 Effect::Touch { peer: _, sessions } => self.touched(now, &sessions),
                 Effect::Revalidated { session } => self.revalidated(now, &session),
                 Effect::Report(report) => self.report(now, report, out)?,

@@ -27,6 +27,10 @@ impl Node {
         match report {
             Report::Established { epoch } => {
                 self.apply_all(now, out)?;
+                self.begin_epoch(now, epoch);
+            }
+            Report::Opened { .. } => {
+                self.apply_all(now, out)?;
                 let standalone = self.peer.config().standalone;
                 self.serve(
                     now,
@@ -35,11 +39,14 @@ impl Node {
                     } else {
                         Mode::Leader
                     },
-                    epoch,
                 );
+                for (link, question) in std::mem::take(&mut self.questions) {
+                    self.revalidate(now, link, question);
+                }
             }
             Report::UpToDate { epoch } => {
                 self.apply_all(now, out)?;
+                self.begin_epoch(now, epoch);
                 let observer = self.peer.config().observer;
                 self.serve(
                     now,
@@ -48,7 +55,6 @@ impl Node {
                     } else {
                         Mode::Follower
                     },
-                    epoch,
                 );
             }
             Report::Looking => {
@@ -75,20 +81,25 @@ impl Node {
         Ok(())
     }
 
-    fn serve(&mut self, now: Now, mode: Mode, epoch: Epoch) {
-        if mode != Mode::Standalone {
-            // spec: QP-ZAB-20. The whole history before the epoch is here, so its start is what
-            // clients may be shown; a client that saw it elsewhere is not turned away.
-            let mut tree = write(&self.shared.tree);
-            // spec: CP-TREE-02, QP-CFG-13. Local to each server, and anew after each synchronisation.
-            if let Some((text, version)) = &self.configuration {
-                tree.set_config(text.as_bytes(), *version, now.wall_ms);
-            }
-            if tree.last_zxid() < epoch.start().0 {
-                tree.set_last_zxid(epoch.start().0);
-                self.shared.set_applied(epoch.start().0);
-            }
+    /// The history before the epoch is in the tree.
+    fn begin_epoch(&mut self, now: Now, epoch: Epoch) {
+        if self.peer.config().standalone {
+            return;
         }
+        // spec: QP-ZAB-20. The whole history before the epoch is here, so its start is what
+        // clients may be shown; a client that saw it elsewhere is not turned away.
+        let mut tree = write(&self.shared.tree);
+        // spec: CP-TREE-02, QP-CFG-13. Local to each server, and anew after each synchronisation.
+        if let Some((text, version)) = &self.configuration {
+            tree.set_config(text.as_bytes(), *version, now.wall_ms);
+        }
+        if tree.last_zxid() < epoch.start().0 {
+            tree.set_last_zxid(epoch.start().0);
+            self.shared.set_applied(epoch.start().0);
+        }
+    }
+
+    fn serve(&mut self, now: Now, mode: Mode) {
         self.shared.set_mode(mode);
         if self.times_sessions() {
             self.time_sessions(now);
@@ -140,6 +151,8 @@ impl Node {
         }
         self.owners.clear();
         self.upgrading.clear();
+        self.opening = None;
+        self.questions.clear();
         self.revalidating.clear();
         self.waiting.clear();
         self.committed

@@ -14,7 +14,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use zab::{Event, LinkId, ReadId, Reader, Zxid};
 use zk_proto::quorum::ForwardedRequest;
-use zk_proto::{CreateMode, ErrorCode, Id, MultiOp, OpCode, Put, Request, TxnHeader, TxnRecord};
+use zk_proto::{
+    CreateMode, ErrorCode, Id, MultiOp, OpCode, Put, Request, Txn, TxnHeader, TxnRecord,
+};
 use zk_tree::{Ask, Mutant, Prep};
 
 /// Unused znodes looked for in one go.
@@ -152,6 +154,36 @@ impl Node {
             self.handle(now, Event::Proposed { zxid, txn }, out)?;
         }
         Ok(())
+    }
+
+    /// Proposes the txn that the core has asked for: the kind that a failed request leaves behind, of no session and no
+    /// error, which every release logs and applies without a change to its tree.
+    // spec: QP-INT-02, QP-TXN-03
+    pub(super) fn open(&mut self, now: Now, out: &mut Vec<Output>) -> Result<(), NodeError> {
+        let Some(zxid) = self.opening.take() else {
+            return Ok(());
+        };
+        let record = TxnRecord {
+            header: TxnHeader {
+                session_id: 0,
+                cxid: 0,
+                zxid: zxid.0,
+                time: now.wall_ms,
+            },
+            txn: Txn::Error {
+                err: ErrorCode::Ok.code(),
+            },
+            digest: None,
+        };
+        let mut txn = Vec::new();
+        record.encode(&mut txn);
+        self.own.push_back(Own {
+            zxid: zxid.0,
+            record,
+            waiter: Waiter::Nobody,
+        });
+        let txn = txn.into();
+        self.handle(now, Event::Proposed { zxid, txn }, out)
     }
 
     fn prepare(
@@ -371,6 +403,11 @@ impl Node {
             self.end_left(vec![lane]);
             return Ok(());
         }
+        if let Some(link) = submission.link {
+            // At a leader alone, which may not serve yet: the core knows when the answer is due.
+            let by = Reader::Learner(link);
+            return self.handle(now, Event::Asked { by }, out);
+        }
         if submission.op == OpCode::CloseSession
             && let Some(session) = lock(&self.shared.sessions).get(session)
         {
@@ -379,10 +416,6 @@ impl Node {
         }
         match self.shared.mode() {
             Mode::Standalone | Mode::Leader => {
-                if let Some(link) = submission.link {
-                    let by = Reader::Learner(link);
-                    return self.handle(now, Event::Asked { by }, out);
-                }
                 self.next_read += 1;
                 self.syncs.insert(self.next_read, submission);
                 if bugs.has(Bug::SyncOfDeposedLeader) && !self.writes_wait(session) {

@@ -148,6 +148,7 @@ fn blank_quorum() -> QuorumConfig {
         max_concurrent_snaps: 0,
         max_concurrent_diffs: 0,
         election_keep_alive: false,
+        opening_txn: false,
         reachability_timeout_ms: None,
     }
 }

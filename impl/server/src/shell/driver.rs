@@ -107,6 +107,7 @@ impl Ensemble {
             | Report::EpochChosen { .. }
             | Report::Synchronising { .. }
             | Report::Established { .. }
+            | Report::Opened { .. }
             | Report::UpToDate { .. }
             | Report::Joined { .. }
             | Report::MoreRecent { .. }

@@ -203,6 +203,11 @@ impl Host {
         self.process.as_ref().map(|process| process.node.status())
     }
 
+    pub fn serves(&self) -> bool {
+        let process = self.process.as_ref();
+        process.is_some_and(|process| process.shared.serves(false))
+    }
+
     pub fn armed(&self) -> Vec<Timer> {
         let process = self.process.iter();
         process.flat_map(|it| it.node.armed()).collect()

@@ -54,6 +54,10 @@ fn setups() -> Vec<Setup> {
             ..all(Granularity::G1, oracle)
         },
         all(Granularity::G0, oracle),
+        Setup {
+            opening_txn: true,
+            ..all(Granularity::G1, oracle)
+        },
     ]
 }
 
@@ -71,9 +75,13 @@ fn walk(seed: u64, bugs: Bugs, bug: Option<HostBug>) -> Result<Counts> {
 fn go_on(replay: &mut Replay, seed: u64, steps: usize) -> Result<()> {
     let mut chooser = Chooser::new(seed);
     let mut actions: Vec<Action> = Vec::new();
-    while actions.len() < steps
-        && let Some(action) = chooser.next(&replay.model, &replay.state)
-    {
+    for _ in 0..steps {
+        let Some(action) = chooser.next(&replay.model, &replay.state) else {
+            break;
+        };
+        if !replay.has_client(&action) {
+            continue;
+        }
         let done = replay.step(&action);
         actions.push(action);
         done.with_context(|| shown(&actions))?;
@@ -142,6 +150,7 @@ fn admitted(stored: &Counterexample) -> Result<(usize, usize)> {
     let setup = Setup {
         mutant: None,
         java: false,
+        acks_unwritten: false,
         judged: Vec::new(),
         ..stored.setup.clone()
     };

@@ -124,6 +124,7 @@ impl Payloads {
                 session: self.of(*session),
             },
             Effect::Synced => Effect::Synced,
+            Effect::Open { zxid } => Effect::Open { zxid: *zxid },
             Effect::Arm { timer, after } => Effect::Arm {
                 timer: *timer,
                 after: *after,

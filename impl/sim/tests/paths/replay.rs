@@ -36,6 +36,8 @@ pub struct Replay {
     /// The newest notification of each pair, as on the wire.
     mail: BTreeMap<(usize, usize), VecDeque<Vec<u8>>>,
     payloads: Payloads,
+    /// What a server did of its own accord when its core asked for an opening txn; the model's next call.
+    opened: Option<(usize, Told)>,
     bug: Option<HostBug>,
     pub done: Counts,
 }
@@ -108,6 +110,7 @@ impl Replay {
             links: BTreeMap::new(),
             mail: BTreeMap::new(),
             payloads: Payloads::default(),
+            opened: None,
             bug,
             done: Counts::default(),
             model,
@@ -118,11 +121,21 @@ impl Replay {
         Ok(replay)
     }
 
-    /// Whether the model allows the action now.
+    /// Whether the model and the host allow the action now.
     pub fn allows(&self, action: &Action) -> bool {
         let mut enabled = Vec::new();
         self.model.enabled(&self.state, &mut enabled);
-        enabled.contains(action)
+        enabled.contains(action) && self.has_client(action)
+    }
+
+    /// Whether a client could cause the action. In the model a leader that is not open may be asked by its followers'
+    /// clients; here all clients are the leader's own.
+    // spec: QP-INT-02
+    pub fn has_client(&self, action: &Action) -> bool {
+        match action {
+            Action::Propose { leader } => self.hosts[usize::from(*leader)].serves(),
+            _ => true,
+        }
     }
 
     /// One action, in the model and on the servers.
@@ -174,11 +187,25 @@ impl Replay {
     /// Makes the server's core take what the model's core took, by way of the host.
     fn call(&mut self, call: &Call, after: &State<Production>) -> Result<()> {
         let server = call.server;
+        if let Some((opened, told)) = self.opened.take() {
+            ensure!(server == opened, "server {opened} proposed before that");
+            self.learn(call, &told);
+            self.done.calls += 1;
+            return self.agree(call, &told);
+        }
         let outputs = match &call.given {
             Given::Elected(leader) => self.hosts[server].elect(*leader)?,
             Given::Event(event) => self.cause(server, event, after)?,
         };
-        let told = self.hosts[server].take_told();
+        let mut told = self.hosts[server].take_told();
+        let opens = |it: &Told| {
+            it.effects
+                .iter()
+                .any(|it| matches!(it, Effect::Open { .. }))
+        };
+        if told.len() == 2 && opens(&told[0]) {
+            self.opened = told.pop().map(|told| (server, told));
+        }
         ensure!(
             told.len() == 1,
             "the server's core was called {} times",
@@ -192,6 +219,15 @@ impl Replay {
         self.carry_out(server, outputs)?;
         self.done.calls += 1;
         Ok(())
+    }
+
+    /// The bytes that stand for the model's value of a txn.
+    fn learn(&mut self, call: &Call, told: &Told) {
+        if let Given::Event(Event::Proposed { txn, .. }) = &call.given
+            && let TracedCall::Event(Event::Proposed { txn: bytes, .. }) = &told.given
+        {
+            self.payloads.learn(*txn, bytes.clone());
+        }
     }
 
     /// What the environment does so that the core hears of this event.

@@ -19,6 +19,9 @@ use super::server::{Server, id_of, index_of};
 use super::state::{Action, End, State};
 use super::subject::Ensemble;
 
+/// The content of an opening txn: this, and its epoch. Those of clients count from 1.
+const OPENING: u8 = 0x80;
+
 /// A step being made.
 pub(super) struct Step<'a, P> {
     pub(super) model: &'a Ensemble<P>,
@@ -571,23 +574,31 @@ impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
         else {
             return;
         };
-        let status = self.state.servers[leader]
-            .peer
-            .as_ref()
-            .map(|peer| peer.status());
         self.state.spent.txns += 1;
         let value = self.state.spent.txns;
-        let created = Txn { zxid, value };
-        if let Some(epoch) = status.and_then(|status| status.epoch) {
+        self.created(leader, &Txn { zxid, value });
+        self.feed(leader, Event::Proposed { zxid, txn: value });
+    }
+
+    /// The core asks for the txn that opens it. The host proposes it before it does anything else.
+    fn open(&mut self, leader: usize, zxid: Zxid) {
+        let value = OPENING | zxid.epoch().0 as u8;
+        self.created(leader, &Txn { zxid, value });
+        let proposed = Event::Proposed { zxid, txn: value };
+        self.queue.push_front((leader, proposed));
+    }
+
+    fn created(&mut self, leader: usize, txn: &Txn<u8>) {
+        let peer = self.state.servers[leader].peer.as_ref();
+        if let Some(epoch) = peer.and_then(|peer| peer.status().epoch) {
             let delivered = self.state.servers[leader].delivered.clone();
             self.fact(&Fact::Created {
                 server: id_of(leader),
                 epoch,
-                txn: &created,
+                txn,
                 delivered: &delivered,
             });
         }
-        self.feed(leader, Event::Proposed { zxid, txn: value });
     }
 
     // ---- the core and its effects
@@ -688,6 +699,7 @@ impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
                 self.hang_up(server, link);
             }
             Effect::Report(report) => self.report(server, report),
+            Effect::Open { zxid } => self.open(server, zxid),
             Effect::Confirmed { .. }
             | Effect::Request { .. }
             | Effect::Revalidate { .. }
@@ -874,6 +886,13 @@ impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
                     server: id_of(server),
                     epoch,
                     initial: &initial,
+                });
+            }
+            Report::Opened { .. } => {
+                let delivered = self.state.servers[server].delivered.clone();
+                self.fact(&Fact::Opened {
+                    server: id_of(server),
+                    delivered: &delivered,
                 });
             }
             Report::UpToDate { .. } => self.show_loaded(server),

@@ -11,6 +11,9 @@ pub struct Mutant {
     /// Behaves as a Java peer where that is legal and less careful: commits between NEWLEADER and UPTODATE, and takes the
     /// first ACK of a learner for that of NEWLEADER (QP-SYN-07, QP-SYN-19).
     pub java: bool,
+    /// As a follower it writes what it was synchronised by only after UPTODATE, as Apache ZooKeeper 3.8.0 does, so that
+    /// its ACK of NEWLEADER says nothing of its disk (QP-DEF-12, QP-INT-02).
+    pub acks_unwritten: bool,
 }
 
 macro_rules! flaws {
@@ -28,6 +31,8 @@ macro_rules! flaws {
             Carries,
             /// Of equal histories the lowest id wins.
             LowestId,
+            /// History is logged only at UPTODATE.
+            HistoryAtUpToDate,
             $(#[doc = $about] $name,)*
         }
 
@@ -64,6 +69,10 @@ macro_rules! flaws {
                 !self.java
             }
 
+            fn writes_history_at_new_leader(&self) -> bool {
+                self.flaw != Flaw::HistoryAtUpToDate && !self.acks_unwritten
+            }
+
             $(fn $question(&self) -> bool {
                 self.flaw != Flaw::$name
             })*
@@ -71,6 +80,7 @@ macro_rules! flaws {
 
         /// Id, flaw, property that must be violated, what is wrong.
         pub const FLAWS: &[(&str, Flaw, &str, &str)] = &[
+            ("M3", Flaw::HistoryAtUpToDate, "S22", "history logged only at UPTODATE"),
             ("M20", Flaw::SmallQuorum, "S22", "commit with one ack less than a quorum"),
             ("M21", Flaw::ZxidOnly, "S3", "votes and histories compared by zxid alone"),
             ("M26", Flaw::Carries, "S26", "counter overflow carries into the epoch"),
@@ -85,7 +95,6 @@ macro_rules! flaws {
 flaws! {
     EpochBeforeHistory: writes_history_before_epoch, "M1", "S14", "current epoch written before the history is durable";
     EarlyNewLeaderAck: persists_before_new_leader_ack, "M2", "S20", "NEWLEADER acknowledged before the history is durable";
-    HistoryAtUpToDate: writes_history_at_new_leader, "M3", "S22", "history logged only at UPTODATE";
     ReportsMemory: reports_the_durable_end, "M4", "S21", "memory reported and kept instead of what is durable";
     LeavesWrites: finishes_writes_before_election, "M5", "S24", "log writer not cancelled when a role ends";
     AckOvertakes: acks_new_leader_first, "M6", "S25", "ACK of a proposal overtakes that of NEWLEADER";
@@ -128,4 +137,5 @@ flaws! {
     SilentWhenSettled: answers_when_settled, "M60", "F6", "settled servers do not answer";
     VotesWhenWiped: abstains_when_wiped, "M61", "S14", "an emptied server votes";
     NamesByDelivery: names_snapshots_by_the_tree, "M63", "S21", "SNAP named by the last delivery, not by what the tree shows";
+    OpensAtOnce: opens_with_its_first_txn, "M64", "S27", "leader of followers whose acks promise nothing serves at once";
 }

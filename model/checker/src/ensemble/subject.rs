@@ -72,6 +72,7 @@ impl<P: Policy + Send + Sync + 'static> Ensemble<P> {
         let voters = || (0..usize::from(setup.servers)).map(id_of);
         let config = |index| Config {
             oracle: setup.has_oracle(),
+            opening_txn: setup.opening_txn,
             window: setup.window,
             counter_limit: setup.counter_limit,
             // The wait between notifications must not count up in the state.

@@ -246,6 +246,7 @@ impl Judge {
                 | Effect::Revalidate { .. }
                 | Effect::Touch { .. }
                 | Effect::Revalidated { .. }
+                | Effect::Open { .. }
                 | Effect::Synced
                 | Effect::Arm { .. }
                 | Effect::Disarm { .. } => {}
@@ -485,6 +486,14 @@ impl Judge {
                     initial: &initial,
                 });
                 self.servers[server].delivered = initial;
+            }
+            Report::Opened { .. } => {
+                let delivered = std::mem::take(&mut self.servers[server].delivered);
+                self.fact(&Fact::Opened {
+                    server: self.servers[server].id,
+                    delivered: &delivered,
+                });
+                self.servers[server].delivered = delivered;
             }
             Report::UpToDate { .. } => self.show_loaded(server),
             Report::Looking

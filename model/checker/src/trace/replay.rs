@@ -214,6 +214,7 @@ impl Core {
             | Effect::Revalidate { .. }
             | Effect::Touch { .. }
             | Effect::Revalidated { .. }
+            | Effect::Open { .. }
             | Effect::Synced
             | Effect::Report(_) => {}
         }

@@ -1,4 +1,4 @@
-//! S1-S26: what holds in every state and of every step of an ensemble (zab-model section 7).
+//! S1-S27: what holds in every state and of every step of an ensemble (zab-model section 7).
 
 mod s01_leadership;
 mod s02_primary_uniqueness;
@@ -26,6 +26,7 @@ mod s23_no_gap;
 mod s24_no_stale_effect;
 mod s25_no_fault;
 mod s26_zxid_sanity;
+mod s27_opens_on_durable_history;
 
 use alloc::vec::Vec;
 
@@ -60,6 +61,7 @@ pub fn all<T: Value>() -> Vec<Invariant<T>> {
         s24_no_stale_effect::invariant(),
         s25_no_fault::invariant(),
         s26_zxid_sanity::invariant(),
+        s27_opens_on_durable_history::invariant(),
     ]
 }
 

@@ -152,7 +152,7 @@ fn ids_are_numbers_in_order() {
         assert_eq!(invariant.id, alloc::format!("S{number}"));
         assert!(invariant.state.is_some() || invariant.step.is_some());
     }
-    assert_eq!(super::all::<u8>().len(), 26);
+    assert_eq!(super::all::<u8>().len(), 27);
 }
 
 /// Asserts that the spoiled sample violates this property, perhaps among others.
@@ -256,6 +256,10 @@ fn good_facts_break_nothing() {
             txn: &one,
             index: 0,
         },
+        Fact::Opened {
+            server: ServerId(1),
+            delivered: core::slice::from_ref(&one),
+        },
     ];
     for fact in good {
         assert_eq!(sample.broken_by(&fact), Vec::<&str>::new(), "{fact:?}");
@@ -267,6 +271,8 @@ fn bad_facts_break_what_they_should() {
     let sample = Sample::good();
     let server = ServerId(2);
     let three = txn(2, 2);
+    // The last of them is on no disk.
+    let undurable = [txn(1, 1), txn(2, 1), txn(2, 2)];
     let epochs = |accepted, current| Fact::EpochsWritten {
         server,
         accepted_before: Epoch(2),
@@ -339,6 +345,13 @@ fn bad_facts_break_what_they_should() {
         ),
         ("S24", Fact::StaleInput { server }),
         ("S25", Fact::Fault),
+        (
+            "S27",
+            Fact::Opened {
+                server: ServerId(1),
+                delivered: &undurable,
+            },
+        ),
     ];
     for (id, fact) in bad {
         assert!(sample.broken_by(&fact).contains(&id), "{id}: {fact:?}");

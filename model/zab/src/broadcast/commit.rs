@@ -123,8 +123,13 @@ impl Leading {
                 break;
             }
             self.confirm_before(next, context);
+            let was_open = self.is_open(context.config, context.policy);
             self.committed = next;
             context.deliver(next);
+            if !was_open {
+                let epoch = self.epoch;
+                context.effects.report(Report::Opened { epoch });
+            }
             self.tell_all(context);
         }
         self.confirm_reads(context);

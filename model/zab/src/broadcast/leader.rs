@@ -122,12 +122,12 @@ impl Leading {
         context.effects.report(Report::Leading);
         let last = context.disk.last();
         context.deliver(last);
-        context.effects.report(Report::Established {
-            epoch: last.epoch(),
-        });
+        let epoch = last.epoch();
+        context.effects.report(Report::Established { epoch });
+        context.effects.report(Report::Opened { epoch });
         Self {
             stage: Stage::Established,
-            epoch: last.epoch(),
+            epoch,
             heard: ServerSet::EMPTY,
             agreed: ServerSet::EMPTY,
             adopted: true,
@@ -176,6 +176,14 @@ impl Leading {
         })
     }
 
+    /// Whether clients are served: the epoch is established and, where the configuration asks for it, a txn of its own
+    /// is committed.
+    // spec: QP-INT-02.
+    pub(crate) fn is_open<P: Policy>(&self, config: &Config, policy: &P) -> bool {
+        let waits = config.opening_txn && !config.standalone && policy.opens_with_its_first_txn();
+        self.stage == Stage::Established && (!waits || self.committed > self.epoch.start())
+    }
+
     pub(crate) fn next_zxid<P: Policy>(&self, config: &Config, policy: &P) -> Option<Zxid> {
         if self.stage != Stage::Established {
             return None;
@@ -205,7 +213,7 @@ impl Leading {
             Event::Proposed { zxid, txn } => {
                 return self.on_proposed(Proposal { zxid, txn }, context);
             }
-            Event::Answered { link, session } => self.on_answered(link, session, context),
+            Event::Answered { link, session } => self.on_answered(link, session, context)?,
             Event::Asked { by } => self.on_asked(by, context),
             Event::Expired { timer } => return Ok(self.on_expired(timer, context)),
             Event::Started
@@ -360,9 +368,15 @@ impl Leading {
         link: LinkId,
         session: T,
         context: &mut Context<'_, T, P>,
-    ) {
-        if self.find(link).is_some() {
-            context.effects.send(link, Message::Revalidate { session });
+    ) -> Result<(), Broken> {
+        if self.find(link).is_none() {
+            return Ok(());
         }
+        // spec: QP-INT-02. The learner would serve the session's client.
+        if !self.is_open(context.config, context.policy) {
+            return Err(Broken::Answered);
+        }
+        context.effects.send(link, Message::Revalidate { session });
+        Ok(())
     }
 }

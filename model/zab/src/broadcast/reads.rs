@@ -59,10 +59,14 @@ impl Leading {
         if self.stage != Stage::Established {
             return;
         }
-        let read = Read {
-            by,
-            after: self.proposed,
+        // spec: QP-INT-02. A learner's client may read as soon as its sync is answered.
+        let first = Zxid::new(self.epoch, 1);
+        let after = if self.is_open(context.config, context.policy) {
+            self.proposed
+        } else {
+            self.proposed.max(first)
         };
+        let read = Read { by, after };
         if !context.policy.confirms_with_a_fresh_round() {
             self.reads.confirmed.push(read);
             return self.confirm_reads(context);

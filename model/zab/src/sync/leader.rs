@@ -127,6 +127,19 @@ impl Leading {
                 self.admit(at, context);
             }
         }
+        self.open(context);
+    }
+
+    /// Serves from here on, or asks for the txn that shows what the quorum's disks hold.
+    // spec: QP-INT-02. UPTODATE has gone out: there are followers that write the history only after it. An ack of the
+    // txn speaks for all that was written before it.
+    fn open<T: Payload, P: Policy>(&self, context: &mut Context<'_, T, P>) {
+        if self.is_open(context.config, context.policy) {
+            let epoch = self.epoch;
+            context.effects.report(Report::Opened { epoch });
+        } else if let Some(zxid) = self.next_zxid(context.config, context.policy) {
+            context.effects.push(Effect::Open { zxid });
+        }
     }
 
     /// UPTODATE, and the COMMITs held back since NEWLEADER.

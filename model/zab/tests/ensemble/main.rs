@@ -11,7 +11,7 @@ use std::path::Path;
 
 use quickcheck::{Gen, QuickCheck};
 use world::World;
-use zab::ServerId;
+use zab::{Config, ServerId};
 
 fn check(name: &str) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts");
@@ -33,7 +33,7 @@ macro_rules! transcripts {
 
 transcripts! {
     counter_used_up diff disk_drains election_of_five epoch_clash first_start joins_under_load
-    late_joiner leader_crash_broadcast leader_crash_discovery leader_crash_sync observer reads
+    late_joiner leader_crash_broadcast leader_crash_discovery leader_crash_sync observer opening_txn reads
     snap stale_leader three_servers trunc trunc_inside wiped_server
 }
 
@@ -46,10 +46,10 @@ fn every_transcript_is_run() {
 }
 
 /// Whatever the schedule, trees agree; once faults end, everybody serves.
-fn agrees(voters: i64, observers: i64, window: usize, choices: &[u16]) -> bool {
+fn agrees(voters: i64, observers: i64, edit: impl Fn(&mut Config), choices: &[u16]) -> bool {
     let ids: Vec<_> = (1..=voters + observers).map(ServerId).collect();
     let (voting, observing) = ids.split_at(usize::try_from(voters).expect("few"));
-    let mut world = World::new(voting, observing, |config| config.window = window);
+    let mut world = World::new(voting, observing, edit);
     for id in &ids {
         world.start(*id);
     }
@@ -71,15 +71,21 @@ fn explore(property: fn(Vec<u16>) -> bool) {
 
 #[test]
 fn three_servers_agree_after_any_schedule() {
-    explore(|choices| agrees(3, 0, 500, &choices));
+    explore(|choices| agrees(3, 0, |_| (), &choices));
 }
 
 #[test]
 fn an_observer_and_snapshots_agree_after_any_schedule() {
-    explore(|choices| agrees(3, 1, 1, &choices));
+    explore(|choices| agrees(3, 1, |config| config.window = 1, &choices));
 }
 
 #[test]
 fn five_servers_agree_after_any_schedule() {
-    explore(|choices| agrees(5, 0, 500, &choices));
+    explore(|choices| agrees(5, 0, |_| (), &choices));
+}
+
+// spec: QP-INT-02.
+#[test]
+fn servers_that_open_with_a_first_txn_agree_after_any_schedule() {
+    explore(|choices| agrees(3, 1, |config| config.opening_txn = true, &choices));
 }

@@ -238,6 +238,9 @@ impl World {
                 assert!(!why.is_fault(), "{id} blames its peer: {why:?}");
                 self.close(id, link);
             }
+            Effect::Open { .. } => {
+                self.propose(id, "opening");
+            }
             Effect::Confirmed { .. }
             | Effect::Request { .. }
             | Effect::Revalidate { .. }

@@ -8,5 +8,6 @@ mod discovery;
 mod election;
 mod follower;
 mod host;
+mod opening;
 mod restart;
 mod sync;

@@ -186,6 +186,7 @@ impl Members {
                 Quorums::weighted(self.config.groups.iter().map(|(_, ids)| members(ids)));
         }
         config.window = window;
+        config.opening_txn = self.config.opening_txn;
         config.timing = self.timing(tick_time_ms);
         config
     }

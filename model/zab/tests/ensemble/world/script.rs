@@ -1,7 +1,7 @@
 //! Runs the `>` lines of a transcript and writes what happened below each.
 //!
 //! ```text
-//! > ensemble 3 [observers 1] [window N] [counters N]
+//! > ensemble 3 [observers 1] [window N] [counters N] [opening]
 //! > start 1 2 3      > crash 3        > restart 3     > wipe 3
 //! > elect            everybody's election runs to its end
 //! > run              links, disks and dialling run until nothing is left
@@ -56,6 +56,7 @@ fn ensemble(words: &[&str]) -> World {
     let ids: Vec<_> = (1..=voters + observers).map(ServerId).collect();
     let (voters, observers) = ids.split_at(usize::try_from(voters).expect("few"));
     World::new(voters, observers, |config| {
+        config.opening_txn = words.contains(&"opening");
         if let Some(window) = number(words, "window") {
             config.window = usize::try_from(window).expect("few");
         }
