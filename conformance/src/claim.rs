@@ -18,6 +18,9 @@ pub struct Claim {
     pub profile: Version,
     pub name: String,
     pub server_version: String,
+    /// The commit that the server was built of, where its version does not name it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
     /// Modes that were run: `standalone`, `ensemble`.
     pub modes: Vec<String>,
     pub tier: Tier,
@@ -117,6 +120,7 @@ pub fn claim(
         profile: first.profile,
         name: first.name.clone(),
         server_version: first.server_version.clone(),
+        commit: None,
         modes,
         tier: Tier::None,
         results,
@@ -264,11 +268,13 @@ fn servers(page: &mut String, claims: &[Claim]) -> Result<()> {
             .values()
             .filter(|outcome| outcome.is_against())
             .count();
+        let commit = claim.commit.as_deref().map(|hex| format!(" of {hex}"));
         writeln!(
             page,
-            "| {} | {} | {} | {} | {} | {} | {not} | {} | {} {} |",
+            "| {} | {}{} | {} | {} | {} | {} | {not} | {} | {} {} |",
             claim.name,
             claim.server_version.split(',').next().unwrap_or_default(),
+            commit.unwrap_or_default(),
             claim.profile,
             claim.modes.join(", "),
             claim.tier.name(),

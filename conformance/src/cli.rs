@@ -123,6 +123,9 @@ enum ClaimCommand {
         /// What the server is called
         #[arg(long)]
         name: String,
+        /// Commit that the server was built of, if its version does not name it
+        #[arg(long)]
+        commit: Option<String>,
         /// Case that does not count, ID=REASON; may be repeated
         #[arg(long = "exclude")]
         exclusions: Vec<String>,
@@ -402,6 +405,7 @@ fn claims(what: ClaimCommand) -> Result<bool> {
         ClaimCommand::Make {
             runs,
             name,
+            commit,
             exclusions,
             out,
             badge,
@@ -414,7 +418,8 @@ fn claims(what: ClaimCommand) -> Result<bool> {
                 .map(|text| text.split_once('=').context("--exclude ID=REASON"))
                 .map(|pair| pair.map(|(id, reason)| (id.to_owned(), reason.to_owned())))
                 .collect::<Result<_>>()?;
-            let claim = claim::claim(&runs, &cases, exclusions)?;
+            let mut claim = claim::claim(&runs, &cases, exclusions)?;
+            claim.commit = commit;
             fs::write(&out, format!("{}\n", serde_json::to_string_pretty(&claim)?))?;
             if let Some(path) = badge {
                 fs::write(path, claim::badge(&claim))?;

@@ -11,7 +11,7 @@ use crate::control::{Control, Facts};
 use crate::engine::Stop;
 use crate::engine::cluster::mode;
 use crate::engine::run::{Run, Target};
-use crate::engine::transcript::Mark;
+use crate::engine::transcript::{Mark, cut};
 use crate::outcome::{CaseResult, Outcome};
 use crate::script::eval::Vars;
 
@@ -27,6 +27,9 @@ pub struct Plan<'a> {
     /// Makes the names of this run's znodes unlike those of any other run.
     pub tag: String,
 }
+
+/// Longest reason of an outcome: it may quote what a server sent.
+const WHY_BYTES: usize = 4 << 10;
 
 /// Results in the order of `plan.cases`.
 pub fn run(plan: &Plan<'_>) -> Vec<CaseResult> {
@@ -133,7 +136,7 @@ fn attempt(
     {
         (outcome, why) = (Outcome::Error, format!("cannot clean up: {stop}"));
     }
-    let mut result = CaseResult::new(case, outcome, why);
+    let mut result = CaseResult::new(case, outcome, cut(why, WHY_BYTES));
     result.ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     if outcome != Outcome::Pass {
         result.transcript = run.transcript.into_lines();

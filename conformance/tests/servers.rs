@@ -10,7 +10,8 @@ mod harness;
 use std::path::Path;
 use std::process::Command;
 
-use harness::{SET_UP, SUITE, Server, start, top};
+use harness::{SET_UP, SUITE, Server, start, start_with, top};
+use zk_conformance::outcome::{Outcome, RunResult};
 
 fn apache(release: &str) -> Server {
     let mut command = Command::new(top().join("conformance/peers/run-apache.sh"));
@@ -18,8 +19,12 @@ fn apache(release: &str) -> Server {
     start(command)
 }
 
-/// Ours is another package's program: built here, because cargo does not.
 fn ours() -> Server {
+    start(our_program())
+}
+
+/// Ours is another package's program: built here, because cargo does not.
+fn our_program() -> Command {
     let built = Command::new(env!("CARGO"))
         .args(["build", "-q", "-p", "zk-server", "--bin", "vivarium"])
         .current_dir(top())
@@ -32,7 +37,7 @@ fn ours() -> Server {
     command
         .args(["-c", "exec \"$0\" server \"$1\""])
         .arg(program);
-    start(command)
+    command
 }
 
 /// Runs the whole suite in another order than the files'.
@@ -64,6 +69,37 @@ fn ours_passes_and_answers_random_requests_as_apache_does() {
     let (ours, apache) = (ours(), apache("3.9.5"));
     passes(&ours, "3.9.5", &["--hazardous"]);
     answers_alike(&apache, &ours, 5000, &[]);
+}
+
+/// A server that says how few connections it allows is spared what needs more, and only that.
+#[test]
+fn too_few_connections_are_a_precondition() {
+    let server = start_with(our_program(), |lines| {
+        lines.push("maxClientCnxns=20".to_owned());
+    });
+    let dir = tempfile::tempdir().expect("a folder");
+    let report = dir.path().join("report.json");
+    let output = Command::new(SUITE)
+        .args(["run", "--profile", "3.9.5", "--servers"])
+        .arg(server.address.to_string())
+        .args(["limits/sessions", "data/set/02"])
+        .arg("--report")
+        .arg(format!("json={}", report.display()))
+        .output()
+        .expect("the suite runs");
+    assert!(output.status.success(), "{output:?}");
+    let text = std::fs::read_to_string(&report).expect("a report");
+    let run: RunResult = serde_json::from_str(&text).expect("the report parses");
+    let found: Vec<(&str, Outcome)> = run
+        .results
+        .iter()
+        .map(|case| (case.id.as_str(), case.outcome))
+        .collect();
+    let wanted = [
+        ("data/set/02", Outcome::Pass),
+        ("limits/sessions/01", Outcome::Precondition),
+    ];
+    assert_eq!(found, wanted);
 }
 
 /// Every op of Debian's 3.8.0 is compared. What it does otherwise than 3.9 is left out where the two meet, and there

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use super::ensure;
+use super::sessions::pings_keep;
 use crate::control::Control;
 use crate::engine::Stop;
 use crate::engine::cluster::{locate, mode};
@@ -144,14 +145,7 @@ pub(super) fn cluster_sync_reads(run: &mut Run<'_>) -> Result<(), Stop> {
 
 /// spec: CP-SES-05
 pub(super) fn cluster_pings(run: &mut Run<'_>) -> Result<(), Stop> {
-    run.script("b: connect on=follower timeout=2000\nb: create ~/e flags=1")?;
-    let timeout = u64::try_from(run.session("b")?.timeout_ms).unwrap_or_default();
-    for _ in 0..12 {
-        // Time itself is what this case is about.
-        std::thread::sleep(std::time::Duration::from_millis(timeout / 4));
-        run.script("b: ping")?;
-    }
-    run.script("b: exists ~/e -> ok ephemeralOwner=$b.id")
+    pings_keep(run, "on=follower")
 }
 
 /// spec: CP-ORD-20

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::ensure;
 use crate::engine::Stop;
-use crate::engine::run::Run;
+use crate::engine::run::{Run, four_letters};
 use crate::engine::session::Handshake;
 use crate::wire::jute::Out;
 use crate::wire::ops;
@@ -85,7 +85,18 @@ pub(super) fn long_multi(run: &mut Run<'_>) -> Result<(), Stop> {
 
 pub(super) fn many_sessions(run: &mut Run<'_>) -> Result<(), Stop> {
     const SESSIONS: usize = 50;
+    let allowed = connections_allowed(run);
     for at in 0..SESSIONS {
+        match run.script(&format!("s{at}: connect")) {
+            Err(Stop::Mismatch(_)) if allowed != Some(0) => {
+                let limit = allowed.map_or("unknown".to_owned(), |count| count.to_string());
+                return Err(Stop::Precondition(format!(
+                    "connection {} of this case is closed, and maxClientCnxns is {limit}",
+                    at + 1
+                )));
+            }
+            done => done?,
+        }
         run.script(&format!("s{at}: create ~/e{at} flags=1"))?;
     }
     run.script(&format!("exists ~ -> ok numChildren={SESSIONS}"))?;
@@ -95,6 +106,16 @@ pub(super) fn many_sessions(run: &mut Run<'_>) -> Result<(), Stop> {
         ))?;
     }
     Ok(())
+}
+
+/// How many connections of one address the server says that it allows, 0 being any number; `None` if it does not say.
+// spec: CP-FLW-15
+fn connections_allowed(run: &Run<'_>) -> Option<u64> {
+    let conf = four_letters(run.home, b"conf").ok()?;
+    let line = conf
+        .lines()
+        .find_map(|line| line.strip_prefix("maxClientCnxns="));
+    line?.parse().ok()
 }
 
 pub(super) fn many_ephemerals_go_together(run: &mut Run<'_>) -> Result<(), Stop> {

@@ -18,7 +18,7 @@ pub(super) fn containers_in_use_stay(run: &mut Run<'_>) -> Result<(), Stop> {
 /// spec: CP-EPH-22
 pub(super) fn ttl_with_child_stays(run: &mut Run<'_>) -> Result<(), Stop> {
     run.script(
-        "createTTL ~/parent ttl=50\ncreate ~/parent/x\ncreateTTL ~/later ttl=400\n\
+        "multi createTTL ~/parent ttl=1 ; create ~/parent/x\ncreateTTL ~/later ttl=400\n\
          wait exists ~/later -> NoNode\nexists ~/parent -> ok\n\
          delete ~/parent/x\nwait exists ~/parent -> NoNode",
     )

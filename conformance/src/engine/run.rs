@@ -1,6 +1,7 @@
 //! One run of one case.
 
 use std::collections::BTreeMap;
+use std::fmt::Arguments;
 use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -463,14 +464,20 @@ impl<'a> Run<'a> {
 
     fn next_within(&mut self, name: &str, patience: Duration) -> Result<Received, Stop> {
         let received = self.session(name)?.receive(Instant::now() + patience)?;
-        let line = match &received {
-            Received::Message { message, frame } => format!("{message}   [{}]", hex(frame, 48)),
-            Received::Closed { leftover: 0 } => "closed".to_owned(),
-            Received::Closed { leftover } => format!("closed after {leftover} bytes of a frame"),
-            Received::Silence => format!("nothing for {} s", patience.as_secs()),
+        let mut note = |line: Arguments<'_>| {
+            self.transcript
+                .add(Mark::Received, format_args!("{name}: {line}"));
         };
-        self.transcript
-            .add(Mark::Received, format!("{name}: {line}"));
+        match &received {
+            Received::Message { message, frame } => {
+                note(format_args!("{message}   [{}]", hex(frame, 48)));
+            }
+            Received::Closed { leftover: 0 } => note(format_args!("closed")),
+            Received::Closed { leftover } => {
+                note(format_args!("closed after {leftover} bytes of a frame"));
+            }
+            Received::Silence => note(format_args!("nothing for {} s", patience.as_secs())),
+        }
         Ok(received)
     }
 
@@ -667,7 +674,8 @@ impl<'a> Run<'a> {
         };
         let text = four_letters_within(self.home, word.as_bytes(), patience)?;
         self.transcript.add(Mark::Sent, format!("4lw {word:?}"));
-        self.transcript.add(Mark::Received, format!("{text:?}"));
+        self.transcript
+            .add(Mark::Received, format_args!("{text:?}"));
         if text.ends_with("is not executed because it is not in the whitelist.\n")
             && !matches!(expected, WordsExpect::Exact(exact) if exact.contains("whitelist"))
         {

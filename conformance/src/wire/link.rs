@@ -17,9 +17,9 @@ pub enum Incoming {
     BadLength(i32),
 }
 
-/// Replies above this length are taken for garbage. Apache sends replies of
-/// any size; no case asks for one this large.
-const LARGEST_REPLY: usize = 64 << 20;
+/// Replies above this length are taken for garbage, so that a server cannot fill the suite's memory. Apache sends replies
+/// of any size; no case asks for one this large.
+const LARGEST_REPLY: usize = 8 << 20;
 
 #[derive(Debug)]
 pub struct Link {
@@ -82,10 +82,13 @@ impl Link {
         }
     }
 
-    /// Everything until the peer closes or the deadline passes.
+    /// Everything until the peer closes; `false` if it has not when the deadline passes or too much has come.
     pub fn receive_all(&mut self, deadline: Instant) -> (Vec<u8>, bool) {
         loop {
             match self.fill(deadline) {
+                Filled::Some if self.buffer.len() > LARGEST_REPLY => {
+                    return (std::mem::take(&mut self.buffer), false);
+                }
                 Filled::Some => {}
                 Filled::Closed => return (std::mem::take(&mut self.buffer), true),
                 Filled::Late => return (std::mem::take(&mut self.buffer), false),

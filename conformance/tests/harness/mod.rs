@@ -48,11 +48,16 @@ fn serves(address: SocketAddr) -> bool {
 pub(crate) const SET_UP: &str = "super,ttl,quota,container,short-sessions";
 
 /// Starts `command` with a zoo.cfg that has everything the suite can use.
-pub(crate) fn start(mut command: Command) -> Server {
+pub(crate) fn start(command: Command) -> Server {
+    start_with(command, |_| {})
+}
+
+/// The same after `change` of the zoo.cfg's lines.
+pub(crate) fn start_with(mut command: Command, change: impl FnOnce(&mut Vec<String>)) -> Server {
     let dir = tempfile::tempdir().expect("a folder");
     let address = free_address();
     let config = dir.path().join("zoo.cfg");
-    let lines = [
+    let mut lines = vec![
         "tickTime=200".to_owned(),
         format!("dataDir={}", dir.path().join("data").display()),
         format!("clientPort={}", address.port()),
@@ -66,6 +71,7 @@ pub(crate) fn start(mut command: Command) -> Server {
         "admin.enableServer=false".into(),
         "znode.container.checkIntervalMs=200".into(),
     ];
+    change(&mut lines);
     std::fs::create_dir(dir.path().join("data")).expect("a data folder");
     std::fs::write(&config, lines.join("\n") + "\n").expect("a zoo.cfg");
     let child = command
