@@ -177,6 +177,23 @@ fn silent_learners_are_let_go() {
     assert!(host.expire(Timer::Learner(L2)).looks());
 }
 
+// spec: QP-ZAB-22. Once the epoch is established initLimit is over, and what a learner or an election waits for is not
+// the leader's.
+#[test]
+fn timers_of_other_roles_and_phases_change_nothing() {
+    let mut host = leader();
+    let gone = Timer::Learner(LinkId(77));
+    for timer in [
+        Timer::Init,
+        Timer::Notify,
+        Timer::Finalize,
+        Timer::Leader,
+        gone,
+    ] {
+        assert!(host.expire(timer).0.is_empty(), "{timer:?}");
+    }
+}
+
 // spec: QP-BC-16. Answers to pings do not excuse missing acks.
 #[test]
 fn a_learner_that_acknowledges_nothing_is_let_go() {

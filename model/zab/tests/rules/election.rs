@@ -164,12 +164,10 @@ fn votes_of_strangers_and_for_strangers_do_not_count() {
             .hear(9, Looking, 1, (2, 1, zxid(1, 3)))
             .armed(Timer::Finalize)
     );
-    assert!(
-        host.hear(1, Looking, 1, (9, 5, zxid(5, 3)))
-            .votes()
-            .iter()
-            .all(|(_, v)| *v == 2)
-    );
+    for (from, leader) in [(1, 9), (9, 3)] {
+        let done = host.hear(from, Looking, 1, (leader, 5, zxid(5, 3)));
+        assert!(done.votes().iter().all(|(_, vote)| *vote == 2));
+    }
     assert_eq!(host.peer.status().vote.leader, id(2));
 }
 

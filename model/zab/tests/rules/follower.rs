@@ -1,4 +1,4 @@
-use zab::{Config, Effect, Epoch, Event, Message, Misbehaviour, Report, Timer, Write, Zxid};
+use zab::{Config, Effect, Epoch, Event, Message, Misbehaviour, Phase, Report, Timer, Write, Zxid};
 
 use crate::host::{Host, L1, ack, commit, directory, id, new_leader, proposal, three, txn, zxid};
 
@@ -408,11 +408,58 @@ fn a_silent_leader_is_left() {
     assert!(done.looks());
 }
 
+// spec: QP-DEF-41, QP-BC-18. Until UPTODATE a leader has initLimit, then syncLimit: of the two timers one runs, and it
+// ends with the role.
+#[test]
+fn a_learner_has_one_patience_at_a_time() {
+    for (mut host, running, other) in [
+        (syncing(&[DIFF]), Timer::Init, Timer::Leader),
+        (
+            Host::follower(directory(1, 1, 2)),
+            Timer::Leader,
+            Timer::Init,
+        ),
+    ] {
+        for timer in [other, Timer::Notify, Timer::Finalize, Timer::Ping] {
+            assert!(host.expire(timer).0.is_empty(), "{timer:?}");
+        }
+        let done = host.feed(Event::Disconnected { link: L1 });
+        let disarmed = |timer| done.0.contains(&Effect::Disarm { timer });
+        assert!(disarmed(running) && !disarmed(other));
+    }
+}
+
+// spec: QP-ZAB-05, QP-SYN-18.
+#[test]
+fn a_learner_tells_its_epoch_once_it_knows_it() {
+    let mut host = Host::ready(1, directory(1, 1, 2));
+    host.elect(3);
+    host.feed(Event::Connected {
+        link: L1,
+        peer: id(3),
+    });
+    let status = host.peer.status();
+    assert_eq!((status.phase, status.epoch), (Phase::Discovery, None));
+    let mut told = Vec::new();
+    for message in [Message::LeaderInfo { epoch: Epoch(2) }, DIFF, new_leader(2)] {
+        host.receive(L1, message);
+        let status = host.peer.status();
+        assert_eq!(status.epoch, Some(Epoch(2)));
+        told.push(status.phase);
+        host.sync();
+    }
+    host.receive(L1, Message::UpToDate);
+    told.push(host.peer.status().phase);
+    let between = Phase::Synchronisation;
+    assert_eq!(told, [Phase::Discovery, between, between, Phase::Broadcast]);
+}
+
 // spec: QP-BC-14, QP-BC-15.
 #[test]
 fn requests_and_sessions_travel_to_the_leader_once_up_to_date() {
     let mut early = syncing(&[DIFF]);
     assert!(early.feed(Event::Forwarded { request: 7 }).0.is_empty());
+    assert!(early.feed(Event::Queried { session: 8 }).0.is_empty());
     let mut host = Host::follower(directory(1, 1, 2));
     let sent = host.feed(Event::Forwarded { request: 7 }).sent(L1);
     assert_eq!(sent, [Message::Request { request: 7 }]);

@@ -238,19 +238,15 @@ fn one_that_abstains_joins_uncounted() {
 // spec: FT-NET-12. A frame of an old link, or before anything began, changes nothing.
 #[test]
 fn frames_of_unknown_links_change_nothing() {
-    let mut host = Host::leader(directory(1, 1, 1));
-    let before = host.peer.clone();
-    for message in [Message::UpToDate, Message::Ack { zxid: zxid(2, 9) }] {
-        assert!(host.receive(zab::LinkId(77), message).0.is_empty());
+    let link = zab::LinkId(77);
+    for mut host in [Host::leader, Host::follower].map(|role| role(directory(1, 1, 1))) {
+        let before = host.peer.clone();
+        for message in [Message::UpToDate, Message::Ack { zxid: zxid(2, 9) }] {
+            assert!(host.receive(link, message).0.is_empty());
+        }
+        assert!(host.feed(Event::Disconnected { link }).0.is_empty());
+        assert!(host.peer == before);
     }
-    assert!(
-        host.feed(Event::Disconnected {
-            link: zab::LinkId(77)
-        })
-        .0
-        .is_empty()
-    );
-    assert!(host.peer == before);
 }
 
 #[test]

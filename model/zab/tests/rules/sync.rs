@@ -328,6 +328,9 @@ fn no_election_before_the_writes_of_the_role_are_done() {
     let done = host.expire(Timer::Init);
     assert!(done.looks() && done.notified().is_empty());
     assert!(host.expire(Timer::Notify).0.is_empty());
+    let vote = (2, 1, zxid(1, 1));
+    let heard = host.hear(2, zab::ServerState::Looking, 1, vote);
+    assert!(heard.0.is_empty());
     let done = host.sync();
     assert_eq!(done.notified().len(), 2);
     assert!(done.sent(L1).is_empty());
