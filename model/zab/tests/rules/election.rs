@@ -68,6 +68,20 @@ fn a_later_round_clears_the_votes_and_restarts_from_the_own_one() {
     );
 }
 
+// spec: QP-FLE-13, QP-FLE-19. Within a round settled votes are compared by leader alone, so those of an earlier round must
+// be gone: here two from before the leader's epoch.
+#[test]
+fn settled_votes_of_an_earlier_round_prove_no_leader() {
+    let config = Config::new(id(1), (1..=5).map(ServerId));
+    let (mut host, _) = Host::start(config, directory(1, 1, 1));
+    for from in [2, 4] {
+        host.hear(from, Following, 1, (3, 4, zxid(3, 1)));
+    }
+    host.hear(5, Looking, 5, (5, 1, zxid(1, 1)));
+    host.hear(3, Leading, 5, (3, 5, zxid(4, 1)));
+    assert_eq!(role(&host), RoleKind::Looking);
+}
+
 // spec: QP-FLE-08, QP-FLE-13.
 #[test]
 fn an_earlier_round_is_answered_and_otherwise_ignored() {

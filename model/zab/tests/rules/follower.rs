@@ -165,17 +165,21 @@ fn a_commit_out_of_order_is_refused_while_synchronising() {
 // spec: QP-SYN-13, QP-SYN-14.
 #[test]
 fn messages_out_of_their_phase_are_refused() {
+    let leader_info = Message::LeaderInfo { epoch: Epoch(2) };
     for message in [
+        leader_info.clone(),
         proposal(1, 3),
         commit(1, 3),
         Message::UpToDate,
         new_leader(2),
         Message::Sync,
+        Message::Revalidate { session: 1 },
     ] {
         let done = syncing(&[]).receive(L1, message);
         assert_eq!(done.closed(), [(L1, Misbehaviour::Unexpected)]);
     }
     for message in [
+        leader_info.clone(),
         DIFF,
         Message::Trunc { zxid: zxid(1, 2) },
         Message::Snap { zxid: zxid(1, 2) },
@@ -186,8 +190,10 @@ fn messages_out_of_their_phase_are_refused() {
         let done = syncing(&[DIFF]).receive(L1, message);
         assert_eq!(done.closed(), [(L1, Misbehaviour::Unexpected)]);
     }
-    let done = Host::follower(directory(1, 1, 2)).receive(L1, Message::Inform(txn(2, 1)));
-    assert_eq!(done.closed(), [(L1, Misbehaviour::Unexpected)]);
+    for message in [leader_info, new_leader(2), Message::Inform(txn(2, 1))] {
+        let done = Host::follower(directory(1, 1, 2)).receive(L1, message);
+        assert_eq!(done.closed(), [(L1, Misbehaviour::Unexpected)]);
+    }
 }
 
 // spec: QP-ZAB-22. A dial that is under way ends with the role, and a link that was made is closed instead.
