@@ -60,6 +60,11 @@ fn up_to_date_delivers_and_logs_the_rest() {
     );
     assert!(done.reports(Report::UpToDate { epoch: Epoch(2) }));
     assert_eq!(host.sync().sent(L1), [ack(2, 1), ack(2, 2)]);
+    // spec: QP-DEF-18. As a leader it could serve all of that to others.
+    let (_, log) = host.peer.log();
+    let kept: Vec<_> = log.map(|entry| entry.zxid).collect();
+    let first = [zxid(1, 1), zxid(1, 2), zxid(1, 3)];
+    assert_eq!(kept, [&first[..], &[zxid(2, 1), zxid(2, 2)]].concat());
 }
 
 // spec: QP-SYN-16, QP-SYN-19, QP-INT-04.

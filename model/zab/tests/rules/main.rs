@@ -9,5 +9,6 @@ mod election;
 mod follower;
 mod host;
 mod opening;
+mod reads;
 mod restart;
 mod sync;
