@@ -211,6 +211,16 @@ fn a_learner_that_acknowledges_nothing_is_let_go() {
     );
 }
 
+// spec: QP-BC-06, QP-BC-16. Neither does what an ack says of an earlier epoch, or of the history.
+#[test]
+fn an_old_ack_renews_no_patience() {
+    let mut host = leader();
+    host.propose();
+    for old in [ack(2, 0), ack(1, 1), ack(1, 9)] {
+        assert!(!host.receive(L1, old).armed(Timer::Acks(L1)));
+    }
+}
+
 fn disarmed(done: &Done) -> Vec<Timer> {
     let timers = done.0.iter().filter_map(|effect| match effect {
         Effect::Disarm { timer } => Some(*timer),
@@ -301,6 +311,35 @@ fn a_txn_of_an_earlier_leadership_is_dropped_and_a_skipped_zxid_is_broken() {
             .0
             .is_empty()
     );
+}
+
+// spec: QP-SYN-03, QP-INT-03. A learner between NEWLEADER and UPTODATE is told of all commits afterwards, from memory; one
+// that has no history yet holds nothing back.
+#[test]
+fn a_leader_keeps_what_a_learner_was_not_told() {
+    let config = Config {
+        window: 1,
+        ..three(3)
+    };
+    let mut host = Host::with(config, directory(1, 1, 0));
+    host.establish();
+    host.connect(L2, 2, Epoch::ZERO);
+    let commits = |host: &mut Host, counter| {
+        host.propose();
+        host.sync();
+        host.receive(L1, ack(2, counter));
+        host.peer.log().1.len()
+    };
+    assert_eq!([commits(&mut host, 1), commits(&mut host, 2)], [1, 1]);
+    let level = Message::AckEpoch {
+        zxid: zxid(2, 2),
+        current: None,
+    };
+    host.receive(L2, level);
+    assert_eq!([commits(&mut host, 3), commits(&mut host, 4)], [1, 2]);
+    let told = [Message::UpToDate, commit(2, 3), commit(2, 4)];
+    assert_eq!(host.receive(L2, ack(2, 0)).sent(L2), told);
+    assert_eq!(host.peer.log().1.len(), 1);
 }
 
 // spec: QP-BC-10.
