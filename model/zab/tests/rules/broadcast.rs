@@ -167,6 +167,31 @@ fn a_leader_without_a_quorum_steps_down() {
     assert_eq!(host.peer.next_zxid(), None);
 }
 
+// spec: QP-ZAB-22, QP-BC-17. Whoever still follows must look for another leader, and nobody is pinged any more.
+#[test]
+fn a_leader_that_steps_down_closes_its_links() {
+    let mut host = leader();
+    host.join(L4, 4, zxid(1, 1));
+    host.feed(Event::Disconnected { link: L2 });
+    let done = host.feed(Event::Disconnected { link: L1 });
+    assert_eq!(done.closed(), [(L4, Misbehaviour::RoleEnded)]);
+    for timer in [Timer::Learner(L4), Timer::Init, Timer::Ping] {
+        assert!(disarmed(&done).contains(&timer), "{timer:?}");
+    }
+}
+
+#[test]
+fn a_leader_tells_in_order_of_id_who_is_up_to_date() {
+    let mut host = leader();
+    for (link, peer) in [(L4, 4), (LinkId(5), 0)] {
+        host.connect(link, peer, Epoch::ZERO);
+    }
+    let told = host.peer.learners().map(|it| (it.id.0, it.up_to_date));
+    let wanted = [(0, false), (1, true), (2, true), (4, false)];
+    assert_eq!(told.collect::<Vec<_>>(), wanted);
+    assert_eq!(host.peer.status().learners, 2);
+}
+
 // spec: QP-BC-17, FT-NET-14. Any packet of a learner shows that it lives.
 #[test]
 fn silent_learners_are_let_go() {
@@ -421,6 +446,56 @@ fn requests_and_sessions_reach_the_host_and_answers_the_learner() {
         session: 9,
     };
     assert!(host.feed(gone).0.is_empty());
+}
+
+// spec: QP-ZAB-02, QP-SYN-19. In each phase a learner has one thing to say, and may ask nothing before UPTODATE.
+#[test]
+fn a_learners_messages_out_of_their_phase_end_its_link() {
+    let info = |observer| {
+        let (accepted, id, config) = (Epoch::ZERO, id(4), 0);
+        if observer {
+            Message::ObserverInfo {
+                accepted,
+                id,
+                config,
+            }
+        } else {
+            Message::FollowerInfo {
+                accepted,
+                id,
+                config,
+            }
+        }
+    };
+    let level = Message::AckEpoch {
+        zxid: zxid(1, 1),
+        current: None,
+    };
+    let asked = [
+        PONG,
+        Message::Request { request: 7 },
+        Message::Revalidate { session: 8 },
+    ];
+    let acks = [ack(2, 0), ack(2, 1)];
+    let informed = [info(true), info(false), acks[0].clone(), acks[1].clone()];
+    let synchronised = [info(true), info(false), level.clone()];
+    let path = [info(false), level];
+    for (steps, refused) in [(1, &informed[..]), (2, &synchronised[..])] {
+        for message in refused.iter().chain(&asked) {
+            let mut host = leader();
+            host.feed(Event::Connected {
+                link: L4,
+                peer: id(4),
+            });
+            for step in &path[..steps] {
+                host.receive(L4, step.clone());
+            }
+            let done = host.receive(L4, message.clone());
+            let closed = [(L4, Misbehaviour::Unexpected)];
+            assert_eq!(done.closed(), closed, "{message:?}");
+            assert!(!done.looks());
+        }
+    }
 }
 
 #[test]
