@@ -219,6 +219,16 @@ fn followers_alone_do_not_prove_a_leader() {
     assert_eq!(role(&host), RoleKind::Following);
 }
 
+// spec: QP-FLE-18. A quorum names it, and it is heard, but it does not say that it leads.
+#[test]
+fn nobody_joins_a_leader_that_does_not_say_so() {
+    let mut host = start(1, 1);
+    for from in [2, 3] {
+        host.hear(from, Following, 7, (3, 4, zxid(3, 1)));
+    }
+    assert_eq!(role(&host), RoleKind::Looking);
+}
+
 // spec: QP-FLE-18. Others still follow what this server was before it restarted.
 #[test]
 fn it_does_not_lead_by_votes_of_another_round() {

@@ -167,6 +167,16 @@ fn a_commit_out_of_order_is_refused_while_synchronising() {
     assert_eq!(done.closed(), [(L1, Misbehaviour::CommitOrder)]);
 }
 
+// spec: QP-SYN-14. Each COMMIT is that of the next proposal.
+#[test]
+fn commits_in_order_are_remembered_while_synchronising() {
+    let history = [proposal(1, 3), commit(1, 3), proposal(1, 4), commit(1, 4)];
+    let mut host = syncing(&[&[DIFF][..], &history].concat());
+    let done = host.receive(L1, new_leader(2));
+    let epoch = Write::CurrentEpoch(Epoch(2));
+    assert_eq!(done.writes(), [append(1, 3), append(1, 4), epoch]);
+}
+
 // spec: QP-SYN-13, QP-SYN-14.
 #[test]
 fn messages_out_of_their_phase_are_refused() {
@@ -246,6 +256,34 @@ fn trunc_below_the_oldest_snapshot_asks_for_a_snapshot_instead() {
         current: None,
     };
     assert_eq!(done.sent(zab::LinkId(9)), [reply]);
+    // Nothing less than that will do.
+    let done = host.receive(zab::LinkId(9), DIFF);
+    assert_eq!(done.closed(), [(zab::LinkId(9), Misbehaviour::Unexpected)]);
+}
+
+// spec: QP-DEF-25.
+#[test]
+fn trunc_to_the_oldest_snapshot_is_possible() {
+    let durable = zab::Durable {
+        floor: zxid(1, 5),
+        base: zxid(1, 5),
+        log: vec![txn(1, 6)],
+        ..directory(1, 1, 0)
+    };
+    let mut host = Host::ready(1, durable);
+    host.follow();
+    host.receive(L1, Message::Trunc { zxid: zxid(1, 5) });
+    let cut = Write::Truncate { after: zxid(1, 5) };
+    assert_eq!(host.receive(L1, new_leader(2)).writes()[0], cut);
+}
+
+// spec: DF-REC-05, QP-SYN-10. There is nothing that a DIFF could be added to.
+#[test]
+fn an_emptied_learner_takes_no_diff() {
+    let mut host = Host::ready(1, zab::Durable::wiped());
+    host.follow();
+    let done = host.receive(L1, DIFF);
+    assert_eq!(done.closed(), [(L1, Misbehaviour::Unexpected)]);
 }
 
 // spec: QP-DEF-25. The stream of a leader that then failed shows what only that leader had logged. Whoever lacks

@@ -54,6 +54,22 @@ fn a_foreign_end_is_cut() {
     );
 }
 
+// spec: QP-SYN-01. Of an epoch that this leader has nothing of, nobody knows what came before it.
+#[test]
+fn an_end_in_an_unknown_epoch_gets_a_snapshot() {
+    let mut host = Host::leader(directory(2, 1, 3));
+    host.propose();
+    host.receive(L1, ack(3, 1));
+    host.sync();
+    host.connect(L2, 2, Epoch::ZERO);
+    let behind = Message::AckEpoch {
+        zxid: zxid(2, 5),
+        current: None,
+    };
+    let sent = host.receive(L2, behind).sent(L2);
+    assert_eq!(sent[0], Message::Snap { zxid: zxid(3, 1) });
+}
+
 // spec: QP-SYN-01. A server that led epoch 2 without a txn reports counter 0.
 #[test]
 fn an_epoch_start_is_no_foreign_end() {
