@@ -59,6 +59,8 @@ pub struct Settings {
     /// Recent txns kept in memory for learners.
     pub commit_log_count: u32,
     pub reconfig: bool,
+    /// False: an observer that logs no txns and takes no snapshots (`Keeper::unlogged`).
+    pub keeps_log: bool,
     pub read_only_mode: bool,
     /// `no`: the leader takes no clients, unless it is alone.
     pub leader_serves: bool,
@@ -206,6 +208,7 @@ impl Default for Settings {
             snap_size_limit_bytes: Some(4 << 30),
             commit_log_count: 500,
             reconfig: false,
+            keeps_log: true,
             read_only_mode: false,
             leader_serves: true,
             bugs: Bugs::default(),

@@ -7,7 +7,7 @@ mod common;
 use bytes::Bytes;
 use common::settings;
 use std::sync::Arc;
-use zab::{Proposal, Write, WriteId, Zxid};
+use zab::{Epoch, Proposal, Write, WriteId, Zxid};
 use zk_node::disk::{Command, Incoming, Keeper, Outgoing, Restored, SnapshotJob, restore};
 use zk_node::{Now, Shared};
 use zk_proto::{Acl, CreateKind, CreateTxn, Txn, TxnHeader, TxnRecord};
@@ -60,6 +60,15 @@ fn leader() -> (Tree, Vec<Proposal<Bytes>>) {
 fn store() -> Arc<Store> {
     let config = zk_storage::Config {
         segment_bytes: 1 << 20,
+        ..zk_storage::Config::new("/data")
+    };
+    Arc::new(Store::open(Arc::new(SimDisk::new()), config).unwrap())
+}
+
+fn ensemble_store() -> Arc<Store> {
+    let config = zk_storage::Config {
+        segment_bytes: 1 << 20,
+        standalone: false,
         ..zk_storage::Config::new("/data")
     };
     Arc::new(Store::open(Arc::new(SimDisk::new()), config).unwrap())
@@ -172,6 +181,85 @@ fn a_hostile_stream_leaves_what_was_there() {
     assert!(refused(&endless));
     drop(keeper);
     let restored = start(&store);
+    assert_eq!(restored.warnings, Vec::<String>::new());
+    assert_eq!(restored.tree.digest(), read_digest(&shared));
+}
+
+/// An observer without a log: its disk stays at the last snapshot that came, and the next start claims that and no more.
+// spec: DF-WHO-03, DF-EPO-04, DF-EPO-07, QP-BC-10
+#[test]
+fn a_keeper_without_a_log_keeps_a_leaders_snapshots_alone() {
+    let store = ensemble_store();
+    let restored = start(&store);
+    let mut keeper = Keeper::new(
+        Arc::clone(&store),
+        restored.log,
+        zk_tree::Settings::default(),
+    )
+    .unlogged(restored.durable.current);
+    let zxid = |epoch, counter| Zxid::new(Epoch(epoch), counter);
+    let append = |epoch, counter| {
+        let zxid = zxid(epoch, counter);
+        let mut txn = Vec::new();
+        create(zxid.0, &format!("/{}", zxid.0), 1).encode(&mut txn);
+        Write::Append(Proposal {
+            zxid,
+            txn: txn.into(),
+        })
+    };
+    let mut next = 0;
+    let mut write = |keeper: &mut Keeper, one: Write<Bytes>| {
+        next += 1;
+        let id = WriteId(next);
+        let done = keeper.write([Command::Write { id, write: one }]).unwrap();
+        assert_eq!(done.through, Some(id), "the core goes on");
+        done.tree.is_some()
+    };
+    // Txns and epochs of a history that is nowhere on the disk.
+    assert!(write(
+        &mut keeper,
+        Write::Install {
+            snapshot: Zxid::ZERO
+        }
+    ));
+    write(&mut keeper, Write::AcceptedEpoch(Epoch(1)));
+    write(&mut keeper, append(1, 1));
+    write(&mut keeper, Write::CurrentEpoch(Epoch(1)));
+    write(&mut keeper, append(1, 2));
+    assert!(!write(&mut keeper, Write::Truncate { after: zxid(1, 1) }));
+    keeper.close().unwrap();
+    let restored = start(&store);
+    let claims = |restored: &Restored| {
+        let durable = &restored.durable;
+        assert!(durable.log.is_empty() && durable.trusted);
+        (durable.accepted.0, durable.current.0, durable.base)
+    };
+    assert_eq!(claims(&restored), (1, 0, Zxid::ZERO));
+    // A snapshot of epoch 2 comes; what follows it, and a later epoch, is for memory again.
+    let mut keeper = Keeper::new(
+        Arc::clone(&store),
+        restored.log,
+        zk_tree::Settings::default(),
+    )
+    .unlogged(restored.durable.current);
+    let (tree, _) = leader();
+    let shared = Shared::new(settings(), tree, NOW);
+    let (mut outgoing, mut bytes) = (Outgoing::begin(&shared), Vec::new());
+    while !outgoing.next(&shared, &mut bytes) {}
+    let snapshot = zxid(2, 3);
+    let mut incoming = Incoming::begin(&store, snapshot.0, Compression::None).unwrap();
+    incoming.receive(&bytes).unwrap().unwrap();
+    write(&mut keeper, Write::AcceptedEpoch(Epoch(3)));
+    keeper
+        .write([Command::Received(incoming.finish().unwrap())])
+        .unwrap();
+    assert!(write(&mut keeper, Write::Install { snapshot }));
+    write(&mut keeper, append(2, 4));
+    write(&mut keeper, Write::CurrentEpoch(Epoch(3)));
+    write(&mut keeper, append(3, 1));
+    keeper.close().unwrap();
+    let restored = start(&store);
+    assert_eq!(claims(&restored), (3, 2, snapshot));
     assert_eq!(restored.warnings, Vec::<String>::new());
     assert_eq!(restored.tree.digest(), read_digest(&shared));
 }

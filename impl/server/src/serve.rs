@@ -28,7 +28,7 @@ use zab::{Peer, ServerId};
 use zk_node::disk::{Command, Keeper, restore, session_ids};
 use zk_node::words::{About, DEFAULT_TRACE_MASK};
 use zk_node::{Input, Node, Shared};
-use zk_storage::{Log, Store};
+use zk_storage::Store;
 
 /// A server at work. Dropping it without `stop` leaves its threads running.
 pub struct Server {
@@ -84,6 +84,10 @@ impl Server {
         for warning in &restored.warnings {
             tracing::warn!("{warning}");
         }
+        let mut keeper = Keeper::new(Arc::clone(&store), restored.log, config.settings.tree());
+        if !config.settings.keeps_log {
+            keeper = keeper.unlogged(restored.durable.current);
+        }
         let (peer, recorder) = peer(&config, peer_config, restored.durable)?;
         let (now, server_id) = (clock.now(), config.settings.server_id);
         let ids = session_ids(&store, server_id, now.wall_ms, &restored.tree)?;
@@ -106,7 +110,7 @@ impl Server {
             driver: Arc::default(),
             recorder,
         };
-        started.go(node, restored.log)
+        started.go(node, keeper)
     }
 
     /// The port that clients connect to, as bound.
@@ -149,7 +153,7 @@ struct Starting {
 }
 
 impl Starting {
-    fn go(self, node: Node, log: Log) -> Result<Server, RunError> {
+    fn go(self, node: Node, keeper: Keeper) -> Result<Server, RunError> {
         let (log_queue, snapshots) = (
             Arc::new(Inbox::default()),
             Arc::new(SnapshotSignal::default()),
@@ -158,7 +162,7 @@ impl Starting {
         let ensemble = self.ensemble(&log_queue)?;
         let clients = self.clients()?;
         let fill = Arc::new(FillThread::default());
-        let log_thread = self.log_thread(log, &log_queue, &fill);
+        let log_thread = self.log_thread(keeper, &log_queue, &fill);
         let log_thread = spawn("log", log_thread, LogThread::run)?;
         let fill_thread = spawn("fill", Arc::clone(&fill), |fill| fill.run())?;
         let snapshot_thread = spawn(
@@ -329,12 +333,12 @@ impl Starting {
 
     fn log_thread(
         &self,
-        log: Log,
+        keeper: Keeper,
         queue: &Arc<Inbox<Command>>,
         fill: &Arc<FillThread>,
     ) -> LogThread {
         LogThread {
-            keeper: Keeper::new(Arc::clone(&self.store), log, self.config.settings.tree()),
+            keeper,
             queue: Arc::clone(queue),
             driver: Arc::clone(&self.driver),
             shared: Arc::clone(&self.shared),

@@ -260,3 +260,71 @@ async fn an_observer_serves_reads_and_passes_writes_on() {
     put(&other, "/after", CreateMode::Persistent).await;
     other.close().await.unwrap();
 }
+
+/// Names of files of a server's database.
+fn database(ensemble: &Ensemble, id: usize, start: &str) -> Vec<String> {
+    let files = fs::read_dir(ensemble.folder(id).join("version-2")).unwrap();
+    let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<_> = names.filter(|name| name.starts_with(start)).collect();
+    names.sort();
+    names
+}
+
+/// An observer that keeps no log serves all the same, through another leader and after each start: what it forgot it is
+/// brought again. A snapshot that it is sent is kept, and is all that it then claims.
+// spec: DF-WHO-03, QP-BC-10, QP-SYN-06, QP-SYN-11
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_observer_without_a_log_is_synchronised_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let more = format!("{WINDOW}snapCount=10\nsyncEnabled=false\n");
+    let mut ensemble = Ensemble::start(folder.path(), 3, 1, &more);
+    let client = connect(&ensemble.addresses()).await;
+    let mut written = 0;
+    let mut write = async |count| {
+        for _ in 0..count {
+            put(&client, &format!("/n{written}"), CreateMode::Persistent).await;
+            written += 1;
+        }
+        written
+    };
+    let holds_all = async |ensemble: &Ensemble, count| {
+        let one = connect(&ensemble.address(4)).await;
+        for n in 0..count {
+            assert!(holds(&one, &format!("/n{n}")).await, "/n{n}");
+        }
+        put(&one, "/through-it", CreateMode::Ephemeral).await;
+        one.close().await.unwrap();
+        assert_eq!(database(ensemble, 4, "log."), Vec::<String>::new());
+    };
+    // Few enough for the window: no snapshot is sent.
+    let count = write(10).await;
+    holds_all(&ensemble, count).await;
+    ensemble.kill_9(4);
+    let count = write(2).await;
+    ensemble.launch_all();
+    holds_all(&ensemble, count).await;
+    assert_eq!(database(&ensemble, 4, "snapshot."), ["snapshot.0"]);
+    assert!(!database(&ensemble, 1, "log.").is_empty());
+    let leader = ensemble.leader();
+    ensemble.kill_9(leader);
+    write(3).await;
+    ensemble.launch_all();
+    let count = write(3).await;
+    holds_all(&ensemble, count).await;
+    // From its empty directory on it is too far behind by now.
+    ensemble.kill_9(4);
+    write(30).await;
+    ensemble.launch_all();
+    let count = write(3).await;
+    holds_all(&ensemble, count).await;
+    let snapshots = database(&ensemble, 4, "snapshot.");
+    assert_eq!(snapshots.len(), 2, "{snapshots:?}");
+    for _ in 0..2 {
+        ensemble.kill_9(4);
+        let count = write(2).await;
+        ensemble.launch_all();
+        holds_all(&ensemble, count).await;
+    }
+    assert_eq!(database(&ensemble, 4, "snapshot."), snapshots);
+    client.close().await.unwrap();
+}

@@ -256,7 +256,7 @@ fn callers_that_are_refused_are_counted_at_either_port() {
 
 /// What members do wrong, at either port: the link ends, or the message is passed over; it is counted and logged, and the
 /// leader leads on. The member is an observer that the test plays.
-// spec: FT-QRM-01, FT-QRM-02, FT-QRM-11, QP-FLE-01, P-LOUD
+// spec: FT-QRM-01, FT-QRM-02, FT-QRM-11, FT-QRM-12, QP-FLE-01, P-LOUD
 #[test]
 fn what_members_do_wrong_is_counted() {
     let folder = tempfile::tempdir().unwrap();
@@ -297,14 +297,36 @@ fn what_members_do_wrong_is_counted() {
     ended(early);
     errors(2);
     server.wait_for_log(1, "why=Unexpected");
+    // A forwarded request without sense, of a learner that is up to date.
+    let mut learner = join();
+    let promise = Packet::AckEpoch {
+        zxid: 0,
+        current_epoch: 0,
+    };
+    say(&mut learner, &promise);
+    let mut packets = std::iter::repeat_with(|| packet(&mut learner));
+    let new_leader = packets.find_map(|packet| match packet {
+        Packet::NewLeader { zxid, .. } => Some(zxid),
+        _ => None,
+    });
+    let zxid = new_leader.unwrap();
+    say(&mut learner, &Packet::Ack { zxid });
+    let mut packets = std::iter::repeat_with(|| packet(&mut learner));
+    assert!(packets.any(|packet| matches!(packet, Packet::UpToDate)));
+    let senseless = Packet::Request {
+        request: vec![0, 0, 0, 2, 1, 1].into(),
+    };
+    say(&mut learner, &senseless);
+    errors(3);
+    drop(learner);
     // A whole frame without sense, and behind it one of a length that cannot be.
     let mut votes = connect(election_port);
     votes.write_all(&greeting(2)).unwrap();
     votes.write_all(&[0, 0, 0, 2, 1, 1]).unwrap();
-    errors(3);
+    errors(4);
     votes.write_all(&i32::MAX.to_be_bytes()).unwrap();
     ended(votes);
-    errors(4);
+    errors(5);
     server.wait_for_log(1, "a message at the election port");
     assert_eq!(server.mode(1), "leader");
 }

@@ -4,7 +4,7 @@ use super::load::restore;
 use crate::bug::{Bug, Bugs};
 use bytes::Bytes;
 use std::sync::Arc;
-use zab::{Write, WriteId};
+use zab::{Epoch, Write, WriteId, Zxid};
 use zk_storage::snapshot::Prepared;
 use zk_storage::{EpochFile, Error, Filler, Log, Result, Store};
 use zk_tree::Tree;
@@ -38,6 +38,8 @@ pub struct Keeper {
     log: Option<Log>,
     settings: zk_tree::Settings,
     received: Option<Prepared>,
+    /// Some: an observer's that keeps no log, with the `currentEpoch` on its disk.
+    unlogged: Option<Epoch>,
     bugs: Bugs,
 }
 
@@ -49,8 +51,19 @@ impl Keeper {
             log: Some(log),
             settings,
             received: None,
+            unlogged: None,
             bugs: Bugs::default(),
         }
+    }
+
+    /// Txns are for memory alone, as an observer with `syncEnabled=false` has it: the disk stays at the snapshot that
+    /// the last synchronisation brought, if it brought one, and the next start begins there. `current` is what
+    /// `currentEpoch` says.
+    // spec: DF-WHO-03, QP-BC-10. An observer's acks count for nothing, so nobody relies on what it forgets.
+    #[must_use]
+    pub fn unlogged(mut self, current: Epoch) -> Self {
+        self.unlogged = Some(current);
+        self
     }
 
     /// Puts a bug back.
@@ -75,7 +88,9 @@ impl Keeper {
                 Command::Roll => self.log()?.roll()?,
                 Command::Received(prepared) => self.received = Some(prepared),
                 Command::Write { id, write } => {
-                    self.one(write, &mut done)?;
+                    if let Some(write) = self.kept(write)? {
+                        self.one(write, &mut done)?;
+                    }
                     done.through = Some(id);
                 }
             }
@@ -84,6 +99,30 @@ impl Keeper {
             self.log()?.sync()?;
         }
         Ok(done)
+    }
+
+    /// The part of a write that is for the disk.
+    fn kept(&mut self, write: Write<Bytes>) -> Result<Option<Write<Bytes>>> {
+        let Some(current) = self.unlogged else {
+            return Ok(Some(write));
+        };
+        let last = Zxid(self.log()?.synced());
+        Ok(match write {
+            Write::Append(_) => None,
+            // An epoch stands for the history before it: no further than the disk has one, or the next start would
+            // claim what it has forgotten.
+            // spec: DF-EPO-04, DF-EPO-07
+            Write::CurrentEpoch(epoch) => {
+                let epoch = epoch.min(last.epoch());
+                (epoch > current).then(|| {
+                    self.unlogged = Some(epoch);
+                    Write::CurrentEpoch(epoch)
+                })
+            }
+            // What is taken back was never delivered, so neither the disk nor the tree has any of it.
+            Write::Truncate { after } if after >= last => None,
+            Write::Truncate { .. } | Write::AcceptedEpoch(_) | Write::Install { .. } => Some(write),
+        })
     }
 
     fn one(&mut self, write: Write<Bytes>, done: &mut Done) -> Result<()> {

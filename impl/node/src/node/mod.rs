@@ -536,7 +536,9 @@ impl Node {
     }
 
     fn persist(&mut self, id: WriteId, write: zab::Write<Bytes>, out: &mut Vec<Output>) {
-        if let zab::Write::Append(proposal) = &write {
+        if let zab::Write::Append(proposal) = &write
+            && self.shared.settings.keeps_log
+        {
             self.snapshot.txns += 1;
             self.snapshot.bytes += proposal.txn.len() as u64;
         }

@@ -469,7 +469,9 @@ impl Node {
 
     /// A learner's request, at the leader.
     pub(super) fn requested(&mut self, link: LinkId, request: &Bytes) {
+        // spec: FT-QRM-12. Members are trusted with their clients' sessions, and with nothing that makes no sense.
         let Ok(request) = ForwardedRequest::decode(request) else {
+            self.shared.totals.peer_errors.add(1);
             return;
         };
         let op = OpCode::from_code(request.op).unwrap_or(OpCode::Error);

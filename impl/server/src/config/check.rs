@@ -6,7 +6,7 @@ use std::path::Path;
 use super::draft::Draft;
 use super::members::Membership;
 use super::problem::{ConfigError, Origin};
-use crate::run::ServerConfig;
+use crate::run::{QuorumConfig, ServerConfig};
 
 /// Turns a filled draft into a configuration, or says what does not fit together.
 // spec: CP-CFG-05
@@ -134,9 +134,23 @@ fn ensemble(draft: &mut Draft, id: Option<u8>, membership: Membership) -> Result
     let several = draft.multi_address && draft.reachability_check;
     quorum.reachability_timeout_ms = several.then_some(draft.reachability_timeout_ms);
     membership.fill(&mut quorum);
+    draft.server.settings.keeps_log = keeps_log(draft, &quorum)?;
     draft.server.settings.server_id = id;
     draft.server.quorum = Some(quorum);
     Ok(())
+}
+
+/// Only an observer may do without.
+// spec: DF-WHO-03
+fn keeps_log(draft: &Draft, quorum: &QuorumConfig) -> Result<bool, String> {
+    let own = quorum.peers.iter().find(|peer| peer.id == quorum.id);
+    let observes = own.is_some_and(|own| !own.votes());
+    let keeps = !observes || draft.observer_sync.unwrap_or(draft.sync_enabled);
+    if !keeps && draft.server.trace_dir.is_some() {
+        // What such a server forgets at its end would be told as a broken disk.
+        return Err("vivarium.traceDir needs syncEnabled=true".to_owned());
+    }
+    Ok(keeps)
 }
 
 // spec: CP-CFG-07

@@ -32,6 +32,9 @@ pub struct Draft {
     /// `peerType`, when written.
     pub role: Option<PeerRole>,
     pub dynamic_file: Option<PathBuf>,
+    /// `syncEnabled`, and the property that overrides it.
+    pub sync_enabled: bool,
+    pub observer_sync: Option<bool>,
     pub multi_address: bool,
     pub reachability_check: bool,
     pub reachability_timeout_ms: u32,
@@ -69,6 +72,8 @@ impl Draft {
             enforce_schemes: BTreeSet::new(),
             role: None,
             dynamic_file: None,
+            sync_enabled: true,
+            observer_sync: None,
             multi_address: false,
             reachability_check: false,
             reachability_timeout_ms: 0,

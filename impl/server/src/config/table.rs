@@ -233,10 +233,6 @@ fn is_true(value: &str) -> bool {
     value.eq_ignore_ascii_case("true")
 }
 
-fn is_false(value: &str) -> bool {
-    value.eq_ignore_ascii_case("false")
-}
-
 fn is_set(value: &str) -> bool {
     !value.is_empty()
 }
@@ -405,7 +401,8 @@ pub static SECTIONS: &[Section] = &[
         file("standaloneEnabled", "true", flag(|d, v| d.quorum.standalone_enabled = v), "one member alone is a standalone server"),
         file("reconfigEnabled", "false", flag(|d, v| d.server.settings.reconfig = v), "allow the reconfig operation; it is not built: allowed, it answers Unimplemented instead of ReconfigDisabled").warns(is_true, "reconfiguration is not built: the operation answers Unimplemented"),
         file("quorumListenOnAllIPs", "false", flag(|d, v| d.quorum.listen_on_all_addresses = v), "listen for peers on all addresses"),
-        property("syncEnabled", "", Kind::Unused, "false: observers keep no log").warns(is_false, "observers always keep a log and snapshots here"),
+        file("syncEnabled", "true", flag(|d, v| d.sync_enabled = v), "false: an observer logs no txns and takes no snapshots; its next start begins at the last snapshot that a leader sent it"),
+        property("observer.syncEnabled", "", loose(|d, v| d.observer_sync = Some(v)), "overrides `syncEnabled`"),
         file("observerMasterPort", "", Kind::Unused, "port on which followers feed observers; they feed none yet, observers go to the leader").not_yet(),
         file("multiAddress.enabled", "false", flag(|d, v| d.multi_address = v), "several addresses for a member"),
         file("multiAddress.reachabilityCheckEnabled", "true", flag(|d, v| d.reachability_check = v), "look for the address that answers"),

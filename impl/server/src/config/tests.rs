@@ -397,6 +397,26 @@ fn member_lines_make_an_ensemble() {
     );
 }
 
+// spec: DF-WHO-03
+#[test]
+fn an_observer_may_do_without_a_log() {
+    let keeps = |id: &str, lines: &str| {
+        let config = Site::new().id(id).config(&format!("{lines}\n{THREE}"));
+        config.settings.keeps_log
+    };
+    assert!(keeps("1", "syncEnabled=false") && keeps("3", ""));
+    assert!(!keeps("3", "syncEnabled=false"));
+    assert!(!keeps("3", "observer.syncEnabled=false"));
+    assert!(keeps("3", "observer.syncEnabled=true\nsyncEnabled=false"));
+    assert_eq!(
+        Site::new().id("3").says(
+            &format!("syncEnabled=false\nvivarium.traceDir=/tmp\n{THREE}"),
+            Strictness::Warn
+        ),
+        "refused: zoo.cfg: vivarium.traceDir needs syncEnabled=true"
+    );
+}
+
 // spec: QP-FLE-14, QP-FLE-15
 #[test]
 fn votes_are_not_repeated_within_the_final_wait() {
