@@ -26,7 +26,7 @@ model-quick:
 # `cargo install --locked cargo-mutants`.
 mutation *args:
     -nice -n 5 cargo mutants -p zab --test-package zab {{args}} -- --tests -- --skip any_schedule
-    -nice -n 5 cargo mutants -p zab --iterate --test-package zab-checker {{args}} -- \
+    -nice -n 5 cargo mutants -p zab --iterate --test-package zab-checker --baseline skip --timeout 300 {{args}} -- \
         --test mutants --test checks --test liveness -- every_mutant_has g0_a_wiped g0_all_servers_down servers_that_start
 
 # The searches too long for every push, all mutants in full, and the results table of model/README.md. Hours.

@@ -226,5 +226,8 @@ mod tests {
         assert!(verifier.is_quorum(&[1, 2, 5, 6].map(ServerId).into_iter().collect()));
         // One of two is not more than half of the group's weight.
         assert!(!verifier.is_quorum(&[1, 5, 6].map(ServerId).into_iter().collect()));
+        // However many weigh nothing.
+        let one = Verifier::Groups([group([1, 2], 1), group([3, 4], 0), group([5, 6], 0)].into());
+        assert!(one.is_quorum(&[1, 2].map(ServerId).into_iter().collect()));
     }
 }
