@@ -20,8 +20,8 @@ failover kills="50":
 model-quick:
     cargo test -p zab-checker --locked
 
-# Changes the core's decisions mechanically, one at a time (`.cargo/mutants.toml`), and asks the core's tests: some 40
-# minutes. What these let live is asked of the checker: its counterexamples, its small searches. What still lives is in
+# Changes the core's decisions mechanically, one at a time (`.cargo/mutants.toml`), and asks the core's tests: an hour
+# or so. What these let live is asked of the checker: its counterexamples, its small searches. What still lives is in
 # mutants.out/missed.txt. Random schedules are left out: what they find depends on the seed. First
 # `cargo install --locked cargo-mutants`.
 mutation *args:
