@@ -18,9 +18,11 @@ use harness::ensemble::{Ensemble, SHORT_TICKS};
 use harness::peer::{greeting, vote};
 use harness::{PATIENCE, four_letters, free_port};
 use zk_proto::quorum::{
-    Hello, LearnerInfo, Notification, PROTOCOL_VERSION, Packet, Touch, Validity, packet_len,
+    ForwardedRequest, Hello, LearnerInfo, Notification, PROTOCOL_VERSION, Packet, Touch, Validity,
+    packet_len,
 };
-use zk_proto::{Txn, TxnRecord};
+use zk_proto::request::Create;
+use zk_proto::{Acl, OpCode, Request, Txn, TxnRecord};
 
 /// Server 2 of 1, 2 and 3, all alone.
 struct Lonely {
@@ -297,7 +299,8 @@ fn what_members_do_wrong_is_counted() {
     ended(early);
     errors(2);
     server.wait_for_log(1, "why=Unexpected");
-    // A forwarded request without sense, of a learner that is up to date.
+    // A learner that is up to date forwards a request without sense, which is passed over, and one of a session that
+    // nobody has, which is refused: the link stays.
     let mut learner = join();
     let promise = Packet::AckEpoch {
         zxid: 0,
@@ -314,9 +317,32 @@ fn what_members_do_wrong_is_counted() {
     let mut packets = std::iter::repeat_with(|| packet(&mut learner));
     assert!(packets.any(|packet| matches!(packet, Packet::UpToDate)));
     let senseless = Packet::Request {
-        request: vec![0, 0, 0, 2, 1, 1].into(),
+        request: vec![0, 0, 0, 2, 1, 1, 0xff, 0xff, 0xff, 0xff].into(),
     };
     say(&mut learner, &senseless);
+    let mut body = Vec::new();
+    Request::Create(Create {
+        path: "/forged".into(),
+        data: None,
+        acl: Some(std::iter::once(&Acl::open()).collect()),
+        flags: 1,
+    })
+    .encode(&mut body);
+    let forged = ForwardedRequest {
+        session_id: 0x77,
+        cxid: 1,
+        op: OpCode::Create as i32,
+        body: body.into(),
+        auth: None,
+    };
+    let request = forged.encode();
+    say(&mut learner, &Packet::Request { request });
+    let mut packets = std::iter::repeat_with(|| packet(&mut learner));
+    let inform = packets.find_map(|packet| match packet {
+        Packet::Inform { txn, .. } => Some(TxnRecord::decode(&txn).unwrap()),
+        _ => None,
+    });
+    assert!(matches!(inform.unwrap().txn, Txn::Error { .. }));
     errors(3);
     drop(learner);
     // A whole frame without sense, and behind it one of a length that cannot be.
