@@ -151,16 +151,31 @@ fn four_letter_words_are_known_only_at_the_start() {
 }
 
 #[test]
-fn the_first_frame_has_a_deadline_and_the_rest_has_none() {
+fn a_connection_has_a_deadline_for_its_first_frame_and_then_for_its_silence() {
     // spec: CP-SES-07, FT-CON-02, FT-CON-03
     let mut host = Host::new();
     let conn = host.open();
-    assert_eq!(
-        host.conn(conn).deadline_ms(),
-        Some(host.now.mono_ms + 10_000)
-    );
-    host.send(conn, &hello(0, 30_000, &[0; 16], 0));
-    assert_eq!(host.conn(conn).deadline_ms(), None);
+    let first = host.now.mono_ms + 10_000;
+    host.advance(1000);
+    host.receive(conn, &[0, 0]);
+    assert_eq!(host.conn(conn).deadline_ms(), first);
+    // Answered or not, it ends a timeout and at most a tick after the last byte, either way.
+    host.disk_holds = true;
+    host.send(conn, &hello(0, 30_000, &[0; 16], 0)[2..]);
+    let within = |host: &Host| {
+        let left_ms = host.conn(conn).deadline_ms() - host.now.mono_ms;
+        (30_001..=30_000 + u64::from(TICK)).contains(&left_ms)
+    };
+    assert!(within(&host));
+    host.advance(3000);
+    assert!(!within(&host));
+    host.release_disk();
+    host.output(conn);
+    assert!(within(&host), "its answer went out");
+    host.advance(3000);
+    assert!(!within(&host));
+    host.ask(conn, -2, &Request::Ping);
+    assert!(within(&host));
 }
 
 #[test]

@@ -341,3 +341,28 @@ fn a_failed_leaders_uncommitted_end_leaves_the_tree_that_its_stream_brought() {
     drop(learner);
     assert_eq!(digest(&Server::start(2, &disk)), digest(&second));
 }
+
+// spec: INV-16
+#[test]
+fn a_learner_that_is_slow_to_learn_does_not_keep_a_leader_without_quorum_leading() {
+    use ServerState::Looking;
+    let mut leader = Server::start(1, &directory(&ALL, 0));
+    leader.hear(1, (1, zxid(1, 3)), &[(2, Looking), (4, Looking)]);
+    for (link, id) in [(LinkId(2), 2), (LinkId(4), 4)] {
+        leader.greet(link, id, 1);
+    }
+    for link in [LinkId(2), LinkId(4)] {
+        leader.promise(link, zxid(1, 2));
+    }
+    assert_eq!(leader.phase(), (RoleKind::Leading, Phase::Synchronisation));
+    // One of them takes its snapshot's bytes for ever, the other says nothing.
+    for _ in 0..30 {
+        leader.now.mono_ms += 1000;
+        leader.step([Input::Progress { link: LinkId(2) }]);
+    }
+    assert_ne!(
+        leader.node.status().role,
+        RoleKind::Leading,
+        "ten ticks of two seconds are over"
+    );
+}

@@ -93,6 +93,7 @@ impl Server {
         let ids = session_ids(&store, server_id, now.wall_ms, &restored.tree)?;
         let shared = Arc::new(Shared::new(config.settings.clone(), restored.tree, now));
         let mut node = Node::new(Arc::clone(&shared), peer, ids, now, scatter(clock));
+        node.replayed(restored.replayed);
         if let Some(members) = &members {
             node.configure(members.text.clone(), members.config.version);
         }

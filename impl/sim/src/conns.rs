@@ -123,16 +123,14 @@ impl World {
         };
         let lane = Arc::new(Lane::new(number, peer, false, Box::new(bell), now));
         let accepted = Conn::new(Arc::clone(&process.shared), lane, now);
-        let deadline = accepted.deadline_ms();
+        let deadline_ms = accepted.deadline_ms();
         let incarnation = process.incarnation;
         if let Some(conn) = self.conns.get_mut(&id) {
             conn.conn = Some(accepted);
             conn.incarnation = incarnation;
         }
-        if let Some(deadline_ms) = deadline {
-            let at = self.now + deadline_ms.saturating_sub(now.mono_ms) * MS;
-            self.at(at, Happening::ConnDeadline { conn: id });
-        }
+        let at = self.now + deadline_ms.saturating_sub(now.mono_ms) * MS;
+        self.at(at, Happening::ConnDeadline { conn: id });
     }
 
     fn got_bytes(&mut self, id: u64, bytes: &[u8]) {
@@ -199,8 +197,15 @@ impl World {
             return;
         };
         let server = connection.server;
-        let Some(conn) = &connection.conn else { return };
+        let now = self.clocks(server);
+        let connection = self.conns.get_mut(&id);
+        let Some(conn) = connection.and_then(|it| it.conn.as_mut()) else {
+            return;
+        };
         let (bytes, end) = conn.take_output(Vec::new());
+        if !bytes.is_empty() {
+            conn.sent(now);
+        }
         // A connection that is closed at once may or may not have been written to before.
         if !bytes.is_empty() && (end != End::Now || self.slots[server].rng.chance(500)) {
             self.check_stale(server, &bytes);
@@ -232,15 +237,19 @@ impl World {
     }
 
     pub(crate) fn conn_deadline(&mut self, id: u64) {
-        let late = self
-            .conns
-            .get(&id)
-            .and_then(|it| it.conn.as_ref())
-            .is_some_and(|conn| conn.deadline_ms().is_some());
-        if late {
-            self.leave(id);
-            self.send_down(id, Mail::End);
+        let Some(connection) = self.conns.get(&id) else {
+            return;
+        };
+        let Some(conn) = &connection.conn else { return };
+        let now = self.clocks(connection.server);
+        let deadline_ms = conn.deadline_ms();
+        if deadline_ms > now.mono_ms {
+            // What came and went since it was set has moved it.
+            let at = self.now + (deadline_ms - now.mono_ms) * MS;
+            return self.at(at, Happening::ConnDeadline { conn: id });
         }
+        self.leave(id);
+        self.send_down(id, Mail::End);
     }
 
     /// The server's side is over.

@@ -167,6 +167,7 @@ impl Process {
         let ids = session_ids(&store, server_id, now.wall_ms, &restored.tree)?;
         let shared = Arc::new(Shared::new(identity.settings.clone(), restored.tree, now));
         let mut node = Node::new(Arc::clone(&shared), peer, ids, now, scatter);
+        node.replayed(restored.replayed);
         node.trace(Box::new(observer));
         #[cfg_attr(not(feature = "mutants"), expect(unused_mut))]
         let mut keeper = Keeper::new(Arc::clone(&store), restored.log, settings);

@@ -60,7 +60,8 @@ impl Conn {
                     }
                     return self.refuse(bytes.len());
                 };
-                self.phase = Phase::Opening;
+                let timeout_ms = hello.timeout_ms;
+                self.phase = Phase::Opening { timeout_ms };
                 asks.push(Ask::Connect {
                     lane: Arc::clone(&self.lane),
                     hello,

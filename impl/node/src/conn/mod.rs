@@ -18,6 +18,7 @@ pub mod tokens;
 mod handshake;
 mod requests;
 
+use crate::session::expiry;
 use crate::shared::Shared;
 use crate::time::Now;
 use crate::words::Word;
@@ -62,6 +63,8 @@ pub struct Conn {
     kept: Kept,
     phase: Phase,
     opened_ms: u64,
+    /// When bytes last came or went, monotonic ms.
+    busy_ms: u64,
     /// Since when the request throttle holds the front request back.
     throttled_since_ms: Option<u64>,
     /// It has read enough for now, and rang for itself.
@@ -72,7 +75,10 @@ pub struct Conn {
 #[derive(Debug)]
 enum Phase {
     First,
-    Opening,
+    /// The timeout that it negotiated.
+    Opening {
+        timeout_ms: u32,
+    },
     Open(Attached),
     /// Its session is being closed: whatever else it sends is dropped.
     Closing,
@@ -88,6 +94,7 @@ impl Conn {
             kept: Kept::default(),
             phase: Phase::First,
             opened_ms: now.mono_ms,
+            busy_ms: now.mono_ms,
             throttled_since_ms: None,
             turn_over: false,
             word: None,
@@ -101,6 +108,7 @@ impl Conn {
 
     /// Bytes arrived. Replies land in the lane, the rest in `asks`.
     pub fn receive(&mut self, now: Now, bytes: &[u8], asks: &mut Vec<Ask>) {
+        self.busy_ms = now.mono_ms;
         self.shared.totals.bytes_received.add(bytes.len() as u64);
         if self.kept.is_empty() {
             let used = self.process(now, bytes, asks);
@@ -118,7 +126,7 @@ impl Conn {
 
     /// The bell rang, or there is room for output again: go on with what was kept.
     pub fn resume(&mut self, now: Now, asks: &mut Vec<Ask>) {
-        if matches!(self.phase, Phase::Opening) {
+        if matches!(self.phase, Phase::Opening { .. }) {
             let attached = self.lane.lock().attached.clone();
             let Some(attached) = attached else { return };
             self.phase = Phase::Open(attached);
@@ -138,7 +146,7 @@ impl Conn {
     pub fn wants_input(&self) -> bool {
         match &self.phase {
             Phase::First | Phase::Closing => true,
-            Phase::Opening => false,
+            Phase::Opening { .. } => false,
             Phase::Open(_) => {
                 self.kept.is_empty() || (!self.turn_over && self.may_read_on() && !self.stalled())
             }
@@ -192,12 +200,29 @@ impl Conn {
         requests::stalled(&self.shared, &state)
     }
 
-    /// When the connection must be closed unless its first frame is complete by then, monotonic ms.
-    // spec: CP-SES-07, FT-CON-02, FT-CON-03
+    /// The socket took bytes of the output.
+    pub fn sent(&mut self, now: Now) {
+        self.busy_ms = now.mono_ms;
+    }
+
+    /// When the connection must be closed, monotonic ms: if its first frame is not complete by then, or nothing came or
+    /// went for longer than its session may be silent. What comes or goes moves it.
+    // spec: CP-SES-07, FT-CON-02, FT-CON-03, FT-CON-04. Of a session that lives on elsewhere, nobody else ends it.
     #[must_use]
-    pub fn deadline_ms(&self) -> Option<u64> {
-        matches!(self.phase, Phase::First)
-            .then(|| self.opened_ms + u64::from(self.shared.settings.first_frame_ms))
+    pub fn deadline_ms(&self) -> u64 {
+        let settings = &self.shared.settings;
+        let first_frame_ms = settings.first_frame_ms;
+        let silent_ms = match &self.phase {
+            Phase::First => return self.opened_ms + u64::from(first_frame_ms),
+            Phase::Opening { timeout_ms } => *timeout_ms,
+            Phase::Open(attached) => attached.timeout_ms,
+            Phase::Closing => {
+                let state = self.lane.lock();
+                let attached = state.attached.as_ref();
+                attached.map_or(first_frame_ms, |attached| attached.timeout_ms)
+            }
+        };
+        expiry(self.busy_ms, silent_ms, settings.tick_time_ms)
     }
 
     /// How many of `bytes` are done with.

@@ -212,6 +212,14 @@ impl Conn {
         {
             return Step::Next;
         }
+        // spec: CP-SES-21. Once the session is heard of, as in Apache's; a write is refused by a txn (CP-SES-23).
+        if matches!(route, Route::Read(_) | Route::Sync)
+            && attached.session.is_elsewhere()
+            && !Mutant::MovedSessionWrites.acts()
+        {
+            state.end = End::Now;
+            return Step::Stop;
+        }
         if self.is_stale(now, route, attached, held_back) {
             self.shared.totals.stale_requests.add(1);
             state.end = End::Now;

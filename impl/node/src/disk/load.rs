@@ -20,8 +20,17 @@ pub struct Restored {
     pub tree: Tree,
     pub durable: Durable<Bytes>,
     pub log: Log,
+    pub replayed: Replayed,
     /// One line each, for the operator.
     pub warnings: Vec<String>,
+}
+
+/// The log behind the snapshot that a start began with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Replayed {
+    pub txns: u32,
+    /// Of the records.
+    pub bytes: u64,
 }
 
 /// Reads the directory. At least `window` txns at the end of the log are kept for learners.
@@ -51,7 +60,9 @@ pub fn restore(store: &Store, settings: &zk_tree::Settings, window: usize) -> Re
         base: Zxid(base),
         log: std::mem::take(&mut load.log).into(),
     };
+    let replayed = load.replayed;
     Ok(Restored {
+        replayed,
         tree: load.finish(),
         durable,
         log: recovered.log,
@@ -67,6 +78,7 @@ struct TreeLoad {
     window: usize,
     log: VecDeque<Proposal<Bytes>>,
     log_bytes: usize,
+    replayed: Replayed,
     /// The zxid before the first of `log`.
     base: Option<i64>,
     mismatches: u64,
@@ -89,6 +101,7 @@ impl TreeLoad {
             window,
             log: VecDeque::new(),
             log_bytes: 0,
+            replayed: Replayed::default(),
             base: None,
             mismatches: 0,
             compare_from: None,
@@ -173,6 +186,8 @@ impl Load for TreeLoad {
             self.mismatches += u64::from(!same && compare_from.is_some_and(|from| zxid >= from));
         }
         self.base.get_or_insert(self.zxid);
+        self.replayed.txns = self.replayed.txns.saturating_add(1);
+        self.replayed.bytes += payload.len() as u64;
         self.log_bytes += payload.len();
         self.log.push_back(Proposal {
             zxid: Zxid(zxid),

@@ -9,6 +9,6 @@ pub mod stream;
 
 pub use ids::session_ids;
 pub use keeper::{Command, Done, Keeper};
-pub use load::{Restored, restore};
+pub use load::{Replayed, Restored, restore};
 pub use snapshot::SnapshotJob;
 pub use stream::{Incoming, Outgoing};

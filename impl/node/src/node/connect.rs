@@ -96,7 +96,12 @@ impl Node {
                 .map(Arc::clone);
             match session {
                 Some(session) => {
-                    self.owners.insert(resume.session, None);
+                    session.set_elsewhere(false);
+                    if local {
+                        self.owners.remove(&resume.session);
+                    } else {
+                        self.owners.insert(resume.session, None);
+                    }
                     self.establish(now, &lane, session, hello);
                 }
                 None => self.refuse_session(&lane, hello),
@@ -279,6 +284,7 @@ impl Node {
         let timeout_ms = u32::try_from(timeout).unwrap_or(0);
         let valid = lock(&self.shared.sessions)
             .touch(now.mono_ms, session_id, timeout_ms)
+            .map(|session| session.set_elsewhere(true))
             .is_some();
         if valid {
             self.owners.insert(session_id, Some(link));
@@ -353,6 +359,7 @@ impl Node {
     // spec: CP-CON-31
     pub(super) fn close_local(&mut self, id: i64, answered: Option<ConnId>) {
         lock(&self.shared.sessions).remove(id);
+        self.owners.remove(&id);
         let lane = lock(&self.shared.lanes).by_session.remove(&id);
         if let Some(lane) = lane.filter(|lane| Some(lane.id) != answered) {
             lane.lock().end = End::Now;

@@ -20,6 +20,7 @@ mod write;
 use crate::conn::guesses::Guesses;
 use crate::conn::lane::Lane;
 use crate::conn::{Ask, Hello, Resume};
+use crate::disk::Replayed;
 use crate::reads::Turn;
 use crate::session::id::SessionIds;
 use crate::shared::Shared;
@@ -34,7 +35,7 @@ use std::sync::Arc;
 use timers::Timers;
 use zab::{
     Broken, Effect, Effects, Event, LinkId, Message, Misbehaviour, Notification, Peer, Report,
-    ServerId, Timer, WriteId, Zxid,
+    RoleKind, ServerId, Timer, WriteId, Zxid,
 };
 use zk_proto::OpCode;
 use zk_tree::Prep;
@@ -266,9 +267,22 @@ impl Node {
         self.configuration = Some((text, version));
     }
 
+    /// What the start replayed: the next snapshot is due so much earlier.
+    // spec: DF-ALG-10. Otherwise a server that restarts often enough never takes one, and its log only grows.
+    pub fn replayed(&mut self, replayed: Replayed) {
+        self.snapshot.txns = self.snapshot.txns.saturating_add(replayed.txns);
+        self.snapshot.bytes = self.snapshot.bytes.saturating_add(replayed.bytes);
+    }
+
     /// From now on `tracer` is told of every step of the core.
     pub fn trace(&mut self, tracer: Box<dyn Tracer>) {
         self.listener = Listener::new(tracer);
+    }
+
+    /// How many sessions' owners it keeps, at a leader (CP-SES-20).
+    #[must_use]
+    pub fn owned_sessions(&self) -> usize {
+        self.owners.len()
     }
 
     #[must_use]
@@ -298,8 +312,13 @@ impl Node {
                     continue;
                 }
                 Input::Progress { link } => {
-                    self.timers.restart(now.mono_ms, Timer::Learner(link));
-                    self.timers.restart(now.mono_ms, Timer::Init);
+                    // A leader's Init is for its quorum: a learner that is slow to learn must not hold it.
+                    let timer = if self.peer.status().role == RoleKind::Leading {
+                        Timer::Learner(link)
+                    } else {
+                        Timer::Init
+                    };
+                    self.timers.restart(now.mono_ms, timer);
                     continue;
                 }
                 Input::Started => Event::Started,

@@ -114,44 +114,39 @@ impl Node {
         batch: &mut Vec<Submission>,
         out: &mut Vec<Output>,
     ) -> Result<(), NodeError> {
-        if batch.is_empty() {
-            return Ok(());
-        }
-        let Some(first) = self.peer.next_zxid() else {
-            return self.forward(now, batch, out);
-        };
-        let mut proposals = Vec::with_capacity(batch.len());
-        let left = {
-            let shared = Arc::clone(&self.shared);
-            let tree = read(&shared.tree);
-            let mut sessions = lock(&shared.sessions);
-            let left = take_left(batch, &sessions);
-            let upgraded = self.upgrades(&sessions, batch);
-            for (i, submission) in upgraded.into_iter().enumerate() {
-                // What does not fit into the epoch is dropped with its leader (QP-BC-04).
-                let Some(counter) = u32::try_from(i)
-                    .ok()
-                    .and_then(|i| first.counter().checked_add(i))
-                else {
-                    break;
-                };
-                let zxid = Zxid::new(first.epoch(), counter);
-                proposals.push(self.prepare(now, zxid, submission, &tree, &mut sessions));
+        while !batch.is_empty() {
+            let Some(first) = self.peer.next_zxid() else {
+                return self.forward(now, batch, out);
+            };
+            let mut proposals = Vec::with_capacity(batch.len());
+            let left = {
+                let shared = Arc::clone(&self.shared);
+                let tree = read(&shared.tree);
+                let mut sessions = lock(&shared.sessions);
+                let left = take_left(batch, &sessions);
+                let room = first.counter()..=self.peer.config().counter_limit;
+                let mut upgraded = self.upgrades(&sessions, batch).into_iter();
+                for (counter, submission) in room.zip(&mut upgraded) {
+                    let zxid = Zxid::new(first.epoch(), counter);
+                    proposals.push(self.prepare(now, zxid, submission, &tree, &mut sessions));
+                }
+                // spec: QP-BC-04. What does not fit into the epoch waits for the next one, or goes with its leader.
+                batch.extend(upgraded);
+                left
+            };
+            self.end_left(left);
+            {
+                let sizes = &mut lock(&self.shared.ensemble).proposals;
+                proposals
+                    .iter()
+                    .for_each(|(_, txn)| sizes.record(txn.len()));
             }
-            left
-        };
-        self.end_left(left);
-        {
-            let sizes = &mut lock(&self.shared.ensemble).proposals;
-            proposals
-                .iter()
-                .for_each(|(_, txn)| sizes.record(txn.len()));
-        }
-        self.shared.totals.proposals.add(proposals.len() as u64);
-        for (own, txn) in proposals {
-            let zxid = Zxid(own.zxid);
-            self.own.push_back(own);
-            self.handle(now, Event::Proposed { zxid, txn }, out)?;
+            self.shared.totals.proposals.add(proposals.len() as u64);
+            for (own, txn) in proposals {
+                let zxid = Zxid(own.zxid);
+                self.own.push_back(own);
+                self.handle(now, Event::Proposed { zxid, txn }, out)?;
+            }
         }
         Ok(())
     }
@@ -264,18 +259,23 @@ impl Node {
         ) {
             return Ok(());
         }
-        match sessions.get(submission.session) {
-            Some(session) if !session.is_closing() => {}
+        let local = match sessions.get(submission.session) {
+            Some(session) if !session.is_closing() => session.is_local(),
             None if self.may_be_local_elsewhere(submission) => return Ok(()),
             Some(_) | None => return Err(ErrorCode::SessionExpired),
-        }
-        let owner = self
-            .owners
-            .entry(submission.session)
-            .or_insert(submission.link);
+        };
+        let owner = match self.owners.get(&submission.session) {
+            Some(owner) => *owner,
+            // No txn tells of its end, so it is not kept track of.
+            None if local => return Ok(()),
+            None => {
+                self.owners.insert(submission.session, submission.link);
+                return Ok(());
+            }
+        };
         let fenced = !Mutant::MovedSessionWrites.acts()
             && !self.shared.settings.bugs.has(Bug::MoveWithoutFencing);
-        if *owner == submission.link || !fenced {
+        if owner == submission.link || !fenced {
             Ok(())
         } else {
             Err(ErrorCode::SessionMoved)

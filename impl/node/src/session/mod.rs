@@ -23,6 +23,8 @@ pub struct Session {
     touched_ms: AtomicI64,
     /// The connection of this server that came for it last.
     conn: AtomicU64,
+    /// At a leader: a learner speaks for it.
+    elsewhere: AtomicBool,
 }
 
 /// No connection of this server has come for the session yet.
@@ -42,6 +44,7 @@ impl Session {
             closing: AtomicBool::new(false),
             touched_ms: AtomicI64::new(UNTOUCHED),
             conn: AtomicU64::new(NO_CONN),
+            elsewhere: AtomicBool::new(false),
         }
     }
 
@@ -60,6 +63,17 @@ impl Session {
     pub fn has_left(&self, conn: ConnId) -> bool {
         let newest = self.conn.load(Ordering::Relaxed);
         newest != NO_CONN && newest != conn.0
+    }
+
+    /// At a leader: it came back at a learner, or here.
+    pub fn set_elsewhere(&self, elsewhere: bool) {
+        self.elsewhere.store(elsewhere, Ordering::Relaxed);
+    }
+
+    /// Whether this server's connections of it are those that it has left.
+    #[must_use]
+    pub fn is_elsewhere(&self) -> bool {
+        self.elsewhere.load(Ordering::Relaxed)
     }
 
     /// Its createSession was applied.

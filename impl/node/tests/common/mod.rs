@@ -76,7 +76,8 @@ impl Host {
         };
         let ids = session_ids(&store, settings.server_id, now.wall_ms, &restored.tree).unwrap();
         let shared = Arc::new(Shared::new(settings, restored.tree, now));
-        let node = Node::new(Arc::clone(&shared), peer, ids, now, 7);
+        let mut node = Node::new(Arc::clone(&shared), peer, ids, now, 7);
+        node.replayed(restored.replayed);
         let keeper = Keeper::new(store, restored.log, zk_tree::Settings::default());
         let mut host = Self {
             shared,
@@ -241,7 +242,12 @@ impl Host {
 
     /// What the client can read now, and whether the connection is at its end.
     pub fn output(&mut self, conn: usize) -> (Vec<u8>, End) {
-        let (out, end) = self.conns[&conn].take_output(Vec::new());
+        let now = self.now;
+        let of = self.conn_mut(conn);
+        let (out, end) = of.take_output(Vec::new());
+        if !out.is_empty() {
+            of.sent(now);
+        }
         // The room in the lane may let a stalled connection go on.
         self.step(Vec::new());
         (out, end)

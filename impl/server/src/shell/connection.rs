@@ -83,7 +83,7 @@ enum Ending {
     Ended,
     /// The peer closed, or the socket failed.
     Gone,
-    /// No first frame in time.
+    /// No first frame in time, or silent for too long.
     TooLate,
 }
 
@@ -97,7 +97,7 @@ pub(crate) struct Connection<S> {
     end: End,
     /// The client closed its side: nothing is read or written any more.
     gone: bool,
-    deadline: Option<Pin<Box<Sleep>>>,
+    deadline: Pin<Box<Sleep>>,
 }
 
 /// Serves until the connection ends, and tells the node that it has. By hand: an `async fn` would hold the connection
@@ -118,10 +118,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Connection<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     pub(crate) fn new(port: Arc<Port>, conn: Conn, bell: Arc<TaskBell>, stream: S) -> Self {
-        let deadline = conn.deadline_ms().map(|at| {
-            let at = Instant::from_std(port.clock.instant(at));
-            Box::pin(sleep_until(at))
-        });
+        let at = port.clock.instant(conn.deadline_ms());
+        let deadline = Box::pin(sleep_until(Instant::from_std(at)));
         Self {
             port,
             conn,
@@ -184,12 +182,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Everything is tried; the bell, the socket or the deadline goes on.
     fn wait(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
-        if self.conn.deadline_ms().is_none() {
-            self.deadline = None;
-        }
-        match &mut self.deadline {
-            Some(deadline) => deadline.as_mut().poll(cx).map(|()| Ending::TooLate),
-            None => Poll::Pending,
+        // Looked at only when the timer fires: what comes and goes moves the deadline, and need not move the timer.
+        loop {
+            ready!(self.deadline.as_mut().poll(cx));
+            let at = self.port.clock.instant(self.conn.deadline_ms());
+            let at = Instant::from_std(at);
+            if at <= self.deadline.deadline() {
+                return Poll::Ready(Ending::TooLate);
+            }
+            self.deadline.as_mut().reset(at);
         }
     }
 
@@ -241,6 +242,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Poll::Ready(Err(error)) => return Err(error),
                 Poll::Ready(Ok(written)) => {
                     self.port.shared.totals.bytes_sent.add(written as u64);
+                    self.conn.sent(self.port.clock.now());
                     self.sent += written;
                     if self.sent >= self.unsent.len() {
                         self.unsent = Vec::new();
