@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 
 use crate::run::MemoryLimit;
 use crate::runs::Tier;
-use crate::setup::Bounds;
+use crate::setup::{Bounds, Setup};
 
 mod check;
 mod mutants;
@@ -37,7 +37,7 @@ enum Command {
     /// Explores a configuration completely, or says where it was cut.
     Check {
         name: String,
-        /// elections,txns,crashes,breaks (GC: -,-,expiries,breaks)
+        /// elections,txns,crashes,breaks (GC: 0, operations of a client, expiries, breaks; G2: 0,0,crashes,0)
         #[arg(long)]
         bounds: Option<Bounds>,
         #[arg(long)]
@@ -49,7 +49,7 @@ enum Command {
         #[arg(long, value_delimiter = ',')]
         judged: Vec<String>,
         /// Follow one state in so many to where it leads, for L2 to L5.
-        #[arg(long)]
+        #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
         followed_one_in: Option<u64>,
         /// How many data directories of dead servers may be wiped.
         #[arg(long)]
@@ -57,6 +57,9 @@ enum Command {
         /// Wiped directories get an `initialize` file.
         #[arg(long)]
         initialize: bool,
+        /// Leaders do as Java's: COMMITs between NEWLEADER and UPTODATE, strict first ACKs.
+        #[arg(long)]
+        java: bool,
         #[arg(long)]
         json: bool,
         #[arg(long, default_value_t = 1)]
@@ -101,6 +104,9 @@ enum Command {
         /// Store counterexamples in this folder.
         #[arg(long)]
         store: Option<PathBuf>,
+        /// Search within these bounds instead of those at which each is known to be found.
+        #[arg(long)]
+        bounds: Option<Bounds>,
     },
     /// Walks at random with rare faults, beyond the bounds that can be exhausted.
     Simulate {
@@ -156,6 +162,7 @@ pub fn run() -> Verdict {
             followed_one_in,
             wipes,
             initialize,
+            java,
             json,
             threads,
             seconds,
@@ -166,23 +173,33 @@ pub fn run() -> Verdict {
             store,
             source,
         } => {
-            let mut setup = check::setup_of(&name)?;
-            let own = (setup.bounds, setup.servers);
-            setup.bounds = bounds.unwrap_or(setup.bounds);
-            setup.servers = servers.unwrap_or(setup.servers);
-            if own != (setup.bounds, setup.servers) {
-                // What must be reached was said of the configuration's own bounds.
+            let named = check::setup_of(&name)?;
+            let mut setup = Setup {
+                bounds: bounds.unwrap_or(named.bounds),
+                servers: servers.unwrap_or(named.servers),
+                wipes: wipes.unwrap_or(named.wipes),
+                initialize: initialize || named.initialize,
+                java: java || named.java,
+                judged: if judged.is_empty() {
+                    named.judged.clone()
+                } else {
+                    judged
+                },
+                ..named.clone()
+            };
+            if setup != named {
+                // What must be reached was said of the configuration as it is named.
                 setup.expected.clear();
             }
-            setup.wipes = wipes.unwrap_or(setup.wipes);
-            if mutant.is_some() {
-                setup.mutant = mutant;
+            setup.mutant = mutant.or(setup.mutant);
+            if let Some(one_in) = followed_one_in {
+                anyhow::ensure!(
+                    setup.follows(),
+                    "--followed-one-in: {:?} follows no states",
+                    setup.granularity
+                );
+                setup.followed_one_in = one_in;
             }
-            if !judged.is_empty() {
-                setup.judged = judged;
-            }
-            setup.initialize = initialize;
-            setup.followed_one_in = followed_one_in.unwrap_or(setup.followed_one_in).max(1);
             let limits = crate::run::Limits {
                 time: seconds.map_or(Duration::from_secs(7 * 24 * 3600), Duration::from_secs),
                 states: states.unwrap_or(usize::MAX),
@@ -207,7 +224,8 @@ pub fn run() -> Verdict {
             json,
             replay,
             store,
-        } => mutants::mutants(&ids, json, replay.as_deref(), store.as_deref()),
+            bounds,
+        } => mutants::mutants(&ids, bounds, json, replay.as_deref(), store.as_deref()),
         Command::Simulate {
             name,
             seed,

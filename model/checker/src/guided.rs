@@ -70,6 +70,10 @@ impl<S: Subject> Subject for Guided<S> {
         self.subject.canon()
     }
 
+    fn judged(&self) -> Vec<&'static str> {
+        self.subject.judged()
+    }
+
     fn reached(&self) -> IdSet {
         self.subject.reached()
     }

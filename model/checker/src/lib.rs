@@ -2,7 +2,8 @@
 //!
 //! - [`run`]: searches a [`run::Subject`], knows complete from cut, shortens and stores counterexamples;
 //! - [`clients`]: GC, the client model over an abstract atomic log;
-//! - `zab-checker` (main.rs, cli.rs): the command line; nothing else here does I/O.
+//! - `zab-checker` (main.rs, cli.rs): the command line; beside it only the reader of traces (trace/read.rs) does I/O: it opens the
+//!   files that the command line names.
 
 pub mod catalogue;
 pub mod cli;

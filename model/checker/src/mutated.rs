@@ -95,6 +95,14 @@ fn bounds_of(id: &str) -> Option<Setup> {
         "M55" => g0(2, 2, 1, 0),
         "M56" => g0(1, 1, 0, 0),
         "M58" | "M59" => votes(3, 0),
+        "M65" => Setup {
+            histories: true,
+            ..votes(3, 0)
+        },
+        "M66" => Setup {
+            asks: 1,
+            ..g1(2, 0, 0, 1)
+        },
         "M61" => Setup {
             wipes: 1,
             ..g0(2, 1, 1, 0)

@@ -38,7 +38,7 @@ impl Record {
             name: name.to_owned(),
             setup: setup.clone(),
             extent: outcome.extent,
-            verified: outcome.is_verified(),
+            verified: is_verified(setup, outcome),
             unique: outcome.unique,
             generated: outcome.generated,
             depth: outcome.depth,
@@ -84,6 +84,7 @@ impl Record {
         }
         match self.extent {
             Extent::Complete if self.verified => "complete".to_owned(),
+            Extent::Complete if self.missing.is_empty() => "complete, little asked".to_owned(),
             Extent::Complete => format!("complete, never reached {}", self.missing.join(" ")),
             Extent::Stopped => "stopped".to_owned(),
             Extent::CutByTime => "cut by time".to_owned(),
@@ -91,6 +92,11 @@ impl Record {
             Extent::CutByMemory => "cut by memory".to_owned(),
         }
     }
+}
+
+/// Whether "verified" may be said of a run: of no mutant, and with situations that had to be reached.
+pub fn is_verified<A>(setup: &Setup, outcome: &Outcome<A>) -> bool {
+    outcome.is_verified() && setup.mutant.is_none()
 }
 
 /// Situations as a reader wants them.

@@ -42,6 +42,8 @@ pub trait Subject: Clone + Send + Sync + 'static {
     fn canon(&self) -> Option<Canon<Self::State>> {
         None
     }
+    /// The ids of the properties that judge here.
+    fn judged(&self) -> Vec<&'static str>;
     /// The situations seen since the model was made, by any thread.
     fn reached(&self) -> IdSet;
     /// The situations that a complete run must have reached.
@@ -140,13 +142,20 @@ pub struct Outcome<A> {
     pub peak_memory_mb: Option<u64>,
     pub violation: Option<Violation<A>>,
     pub reached: IdSet,
+    /// The situations that a complete run must reach.
+    pub demanded: IdSet,
     pub missing: IdSet,
 }
 
 impl<A> Outcome<A> {
-    /// Complete, nothing violated, nothing missing: only then may "verified" be said.
-    pub fn is_verified(&self) -> bool {
+    /// Complete, nothing violated, nothing missing.
+    pub fn is_clean(&self) -> bool {
         self.extent == Extent::Complete && self.violation.is_none() && self.missing.is_empty()
+    }
+
+    /// Whether "verified" may be said. A run of which no situation is demanded may have seen nothing.
+    pub fn is_verified(&self) -> bool {
+        self.is_clean() && !self.demanded.is_empty()
     }
 
     /// The chance that some state was missed because its 64-bit fingerprint equalled another's.
@@ -279,8 +288,9 @@ fn conclude<S: Subject>(
         extent = Extent::Stopped;
     }
     let reached = leash.subject.reached();
+    let demanded = leash.subject.expected();
     let expected = if extent == Extent::Complete {
-        leash.subject.expected()
+        demanded
     } else {
         IdSet::default()
     };
@@ -293,6 +303,7 @@ fn conclude<S: Subject>(
         peak_memory_mb: None,
         violation,
         reached,
+        demanded,
         missing: expected
             .iter()
             .filter(|number| !reached.contains(*number))

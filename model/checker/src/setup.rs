@@ -3,6 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::catalogue;
+use crate::ensemble::MAX_SERVERS;
+
 /// The granularities of zab-model section 6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Granularity {
@@ -81,6 +84,18 @@ pub struct Setup {
     pub half_open: bool,
     /// The oracle elects any member of a quorum; else one of the most recent.
     pub any_leader: bool,
+    /// The last so many servers observe.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub observers: u8,
+    /// The sizes of the groups that the voters form, in order, each voter with weight 1; none: a majority decides.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<u8>,
+    /// Syncs that clients may ask for, one after the other.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub asks: u8,
+    /// Voters start with histories that differ in epoch and zxid: one start for each way to hand them out.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub histories: bool,
     /// How many committed transactions stay in memory for DIFF; small makes SNAP frequent.
     pub window: usize,
     /// The last counter of an epoch.
@@ -113,6 +128,22 @@ pub struct Setup {
     pub judged: Vec<String>,
 }
 
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature is serde's"
+)]
+fn is_not(flag: &bool) -> bool {
+    !*flag
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature is serde's"
+)]
+fn is_zero(count: &u8) -> bool {
+    *count == 0
+}
+
 fn one_in() -> u64 {
     1024
 }
@@ -128,6 +159,10 @@ impl Setup {
             queued_disk: true,
             half_open: true,
             any_leader: true,
+            observers: 0,
+            groups: Vec::new(),
+            asks: 0,
+            histories: false,
             window: 500,
             counter_limit: u32::MAX,
             java: false,
@@ -153,6 +188,79 @@ impl Setup {
         } else {
             "closed at once"
         }
+    }
+
+    /// Whether states are followed to where they lead (L2 to L5).
+    pub fn follows(&self) -> bool {
+        !matches!(self.granularity, Granularity::G2 | Granularity::GC)
+    }
+
+    /// Why this cannot be run, if it cannot. What a granularity does not do must not be asked of it.
+    pub fn problem(&self) -> Option<String> {
+        let Bounds {
+            elections,
+            txns,
+            breaks,
+            ..
+        } = self.bounds;
+        let granularity = self.granularity;
+        let problem = match granularity {
+            Granularity::GC if self.servers != 2 => {
+                "GC has two replicas, so --servers is 2".to_owned()
+            }
+            Granularity::GC if elections != 0 || !(1..=2).contains(&txns) => format!(
+                "bounds {}: GC has no elections, and scripts of one or two operations: 0,1 or 0,2, then expiries and breaks",
+                self.bounds
+            ),
+            Granularity::GC if self.wipes > 0 || self.java || self.timeouts > 0 => {
+                "GC has no servers whose directories are wiped, timers fire or leaders are Java's"
+                    .to_owned()
+            }
+            Granularity::GC => return self.unjudged(),
+            _ if !(1..=MAX_SERVERS).contains(&usize::from(self.servers)) => format!(
+                "{} servers: this model has room for 1 to {MAX_SERVERS}",
+                self.servers
+            ),
+            _ if self.asks > 1 => "one sync at most: the model remembers one".to_owned(),
+            _ if self.observers >= self.servers => "nobody votes".to_owned(),
+            _ if !self.groups.is_empty()
+                && self.groups.iter().sum::<u8>() != self.servers - self.observers =>
+            {
+                format!("groups {:?} are not all voters", self.groups)
+            }
+            Granularity::G2 if (elections, txns, breaks) != (0, 0, 0) => format!(
+                "bounds {}: G2 ends with the election, and knows crashes alone: 0,0,crashes,0",
+                self.bounds
+            ),
+            Granularity::G3 if elections != 0 => format!(
+                "bounds {}: servers of G3 elect as often as they like, so the first is 0",
+                self.bounds
+            ),
+            // Ids begin above all epochs, so that a hasher tells one from the other.
+            Granularity::G0 | Granularity::G1 if elections > 9 => {
+                format!("bounds {}: at most 9 elections", self.bounds)
+            }
+            _ if self.initialize && self.wipes == 0 => {
+                "an `initialize` file is put into wiped directories alone: say how many, by --wipes"
+                    .to_owned()
+            }
+            _ => return self.unjudged(),
+        };
+        Some(problem)
+    }
+
+    /// An id among [`Self::judged`] that names nothing that this granularity judges.
+    fn unjudged(&self) -> Option<String> {
+        let known = catalogue::properties_of(self.granularity);
+        let stranger = self
+            .judged
+            .iter()
+            .find(|id| !known.iter().any(|it| it == id))?;
+        Some(format!(
+            "{stranger}: {:?} judges no such property, but {}",
+            self.granularity,
+            known.join(" ")
+        ))
     }
 
     /// The same with a mutant, judged by the property that it must violate.

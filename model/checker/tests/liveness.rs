@@ -67,6 +67,17 @@ fn a_commit_without_a_quorum_leads_a_quorum_astray() {
     assert_eq!(found(&mutant), ["L4"]);
 }
 
+// No state is followed by chance here, only those in which nothing can happen any more.
+#[test]
+fn a_dead_end_is_followed() {
+    let end = |setup| Setup {
+        followed_one_in: u64::MAX,
+        ..setup
+    };
+    let mutant = end(g1(Bounds::new(1, 1, 0, 1)).mutated("M19", "L2"));
+    assert_eq!(found(&mutant), ["L2"]);
+}
+
 // L3: with all up and no faults, in how many steps there is a leader that serves all and commits.
 #[test]
 fn servers_that_start_have_a_leader_soon() {
@@ -115,7 +126,7 @@ fn named(name: &str) -> Setup {
 fn walks_of_whole_servers_hold_and_end_well() {
     let reached = catalogue::with(&named("G3"), Walks { seeds: 20 }).unwrap();
     let missing: Vec<String> = (1..=25)
-        .filter(|number| ![17, 18].contains(number))
+        .filter(|number| ![7, 17, 18].contains(number))
         .map(|number| format!("R{number}"))
         .filter(|id| !reached.contains(id))
         .collect();
@@ -131,6 +142,20 @@ fn walks_of_five_voters_hold() {
     };
     let reached = catalogue::with(&setup, Walks { seeds: 20 }).unwrap();
     assert!(reached.contains(&"R14".to_owned()), "{reached:?}");
+}
+
+// spec: F3. Epoch, zxid and id decide: 27 ways to hand out three histories. Who meets a more recent follower gives up, so
+// rounds have no end, and this is walked.
+#[test]
+fn walks_of_voters_with_different_histories_hold() {
+    let setup = Setup {
+        histories: true,
+        ..named("G2")
+    };
+    let reached = catalogue::with(&setup, Walks { seeds: 10 }).unwrap();
+    for id in ["R2", "R23", "R24", "R25"] {
+        assert!(reached.contains(&id.to_owned()), "{reached:?}");
+    }
 }
 
 struct Twice;

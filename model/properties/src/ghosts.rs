@@ -110,6 +110,7 @@ impl<T: Value> Ghosts<T> {
             | Fact::Removed { .. }
             | Fact::SyncStarts { .. }
             | Fact::StaleInput { .. }
+            | Fact::Confirmed { .. }
             | Fact::Fault => {}
         }
     }
@@ -134,25 +135,6 @@ impl<T: Value> Ghosts<T> {
             delivered_before,
         };
         insert(&mut self.primaries, primary);
-    }
-
-    /// The same history with other names for the servers.
-    pub fn renamed(&self, name: impl Fn(ServerId) -> ServerId) -> Self {
-        let mut copy = self.clone();
-        for primary in &mut copy.primaries {
-            primary.server = name(primary.server);
-        }
-        for established in &mut copy.established {
-            established.leader = name(established.leader);
-        }
-        for (server, _, leader) in &mut copy.promised {
-            *server = name(*server);
-            *leader = name(*leader);
-        }
-        copy.primaries.sort();
-        copy.established.sort();
-        copy.promised.sort();
-        copy
     }
 }
 

@@ -120,7 +120,8 @@ pub enum Fact<'a, T> {
         epoch: Epoch,
         on_disk: Epoch,
     },
-    /// A follower took up the epoch of its leader: current epoch written or NEWLEADER acknowledged.
+    /// A follower took part in the epoch of its leader: current epoch written, NEWLEADER acknowledged, or what the leader
+    /// proposed logged.
     Adopted { server: ServerId, epoch: Epoch },
     /// An epoch file changed on disk: both values before and after.
     EpochsWritten {
@@ -146,6 +147,13 @@ pub enum Fact<'a, T> {
     SyncStarts { server: ServerId, after: Zxid },
     /// A frame of a forgotten link or a completion of a forgotten write reached a server and changed it.
     StaleInput { server: ServerId },
+    /// A server answered a sync. When it was asked, `established` was the latest epoch established, and clients had been
+    /// told that `acked` succeeded.
+    Confirmed {
+        server: ServerId,
+        established: Epoch,
+        acked: &'a [Txn<T>],
+    },
     /// The core reported that an invariant of its own is broken, or panicked.
     Fault,
     /// A data directory was emptied by its operator.

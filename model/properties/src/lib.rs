@@ -2,7 +2,7 @@
 //!
 //! A host (the checker, the simulator, the trace validator) builds a [`View`] of its servers and keeps [`Ghosts`],
 //! the history that no server keeps itself. A property is one file and says one thing about them:
-//! - [`safety`]: S1-S27, over views and over the [`Fact`]s of a step;
+//! - [`safety`]: S1-S28, over views and over the [`Fact`]s of a step;
 //! - [`election`]: F1-F6, over the votes of fast leader election;
 //! - [`client`]: K1-K10, over what clients asked and were told;
 //! - [`coarsening`]: elections that the model's oracle must allow;

@@ -1,4 +1,4 @@
-//! R1-R29: situations that a run must reach, or its "always" says nothing (zab-model section 8).
+//! R1-R30: situations that a run must reach, or its "always" says nothing (zab-model section 8).
 
 use crate::{Fact, IdSet, Phase, Role, Value, View, is_prefix};
 
@@ -64,10 +64,12 @@ pub enum Situation {
     ExpiryRace = 28,
     /// R29: a stale read observed without sync.
     StaleRead = 29,
+    /// R30: a sync is answered.
+    ReadConfirmed = 30,
 }
 
 impl Situation {
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::EstablishedLeader,
         Self::DeliveredByAll,
         Self::TwoEpochsDelivered,
@@ -97,6 +99,7 @@ impl Situation {
         Self::SessionMoved,
         Self::ExpiryRace,
         Self::StaleRead,
+        Self::ReadConfirmed,
     ];
 
     pub fn number(self) -> u8 {
@@ -136,6 +139,7 @@ impl Situation {
             Self::SessionMoved => "a session moved",
             Self::ExpiryRace => "expiry races with reconnect",
             Self::StaleRead => "a stale read observed without sync",
+            Self::ReadConfirmed => "a sync is answered",
         }
     }
 }
@@ -176,11 +180,6 @@ pub fn in_state<T: Value>(view: &View<'_, T>) -> IdSet {
         below as i64 + 1 < newest.0
     });
     mark(Situation::EpochSkipped, skipped);
-    let between = view
-        .servers
-        .iter()
-        .any(|it| it.up && it.role == Role::Looking && it.current < it.accepted);
-    mark(Situation::RestartBetweenEpochs, between);
     reached
 }
 
@@ -188,6 +187,7 @@ pub fn in_state<T: Value>(view: &View<'_, T>) -> IdSet {
 pub fn in_fact<T: Value>(view: &View<'_, T>, fact: &Fact<'_, T>) -> IdSet {
     let mut reached = IdSet::default();
     match fact {
+        Fact::Confirmed { .. } => reached.insert(Situation::ReadConfirmed.number()),
         Fact::Delivered { server, txn, index } if *index >= view.ghosts.decided.len() => {
             // A leader delivers its initial history just before it reports its epoch established.
             let epoch = view.server(*server).and_then(|it| it.epoch);

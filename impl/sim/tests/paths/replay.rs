@@ -129,11 +129,12 @@ impl Replay {
     }
 
     /// Whether a client could cause the action. In the model a leader that is not open may be asked by its followers'
-    /// clients; here all clients are the leader's own.
+    /// clients; here all clients are the leader's own, and none of them asks for a sync.
     // spec: QP-INT-02
     pub fn has_client(&self, action: &Action) -> bool {
         match action {
             Action::Propose { leader } => self.hosts[usize::from(*leader)].serves(),
+            Action::Ask { .. } => false,
             _ => true,
         }
     }
@@ -162,6 +163,7 @@ impl Replay {
             | Action::DiskStep { .. }
             | Action::Restart { .. }
             | Action::Propose { .. }
+            | Action::Ask { .. }
             | Action::Expire { .. } => {}
         }
         self.follow(&calls, &after)?;

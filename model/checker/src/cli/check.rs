@@ -9,9 +9,9 @@ use zab_properties::sometimes::Situation;
 use super::{Verdict, progress};
 use crate::catalogue::{self, Job};
 use crate::counterexample::Counterexample;
-use crate::results::{Record, ids};
+use crate::results::{Record, ids, is_verified};
 use crate::run::{Limits, Outcome, Subject, Violation, search, shrink};
-use crate::setup::Setup;
+use crate::setup::{Granularity, Setup};
 
 pub(super) fn setup_of(name: &str) -> anyhow::Result<Setup> {
     let named = crate::runs::named()
@@ -77,13 +77,21 @@ impl Job for Check<'_> {
         }
         if output.json {
             let mut found = serde_json::to_value(&record)?;
+            found["judged"] = json!(subject.judged());
+            found["remarks"] = json!(subject.remarks());
             found["counterexample"] = json!(stored);
             println!("{found}");
         } else {
             if let (Some(path), Some(_)) = (output.out, &stored) {
                 println!("counterexample: {}", path.display());
             }
-            print_outcome(self.name, self.setup, &outcome);
+            let symmetry = self.limits.symmetry && subject.canon().is_some();
+            print_setup(self.name, self.setup, symmetry, &subject.judged());
+            print_outcome(&outcome);
+            println!(
+                "  {}",
+                verdict(self.setup, &outcome, subject.judged().len())
+            );
             for remark in subject.remarks() {
                 println!("  {remark}");
             }
@@ -91,23 +99,94 @@ impl Job for Check<'_> {
                 tell(&subject, found);
             }
         }
-        Ok(outcome.is_verified())
+        Ok(outcome.is_clean())
     }
 }
 
-fn print_outcome<A>(name: &str, setup: &Setup, outcome: &Outcome<A>) {
+fn print_setup(name: &str, setup: &Setup, symmetry: bool, judged: &[&str]) {
+    let yes = |flag: bool| if flag { "yes" } else { "no" };
+    if setup.granularity == Granularity::GC {
+        println!(
+            "{name}: GC, 2 replicas, 2 clients of {} operations, expiries {}, breaks {}, all scripts {}",
+            setup.bounds.txns,
+            setup.bounds.crashes,
+            setup.bounds.breaks,
+            yes(setup.all_scripts)
+        );
+    } else {
+        println!(
+            "{name}: {:?}, {} servers, bounds {} (elections,txns,crashes,breaks), timeouts {}, wipes {}, initialize {}",
+            setup.granularity,
+            setup.servers,
+            setup.bounds,
+            setup.timeouts,
+            setup.wipes,
+            yes(setup.initialize)
+        );
+        println!(
+            "  observers {}, groups {:?}, disk {}, links {}, oracle {}, first histories {}, window {}, counter limit {}, Java leaders {}",
+            setup.observers,
+            setup.groups,
+            setup.disk_name(),
+            setup.links_name(),
+            match (setup.granularity, setup.any_leader) {
+                (Granularity::G0 | Granularity::G1, true) => "any",
+                (Granularity::G0 | Granularity::G1, false) => "best",
+                _ => "none",
+            },
+            if setup.histories { "differ" } else { "empty" },
+            setup.window,
+            setup.counter_limit,
+            yes(setup.java),
+        );
+        println!(
+            "  reductions {}, states followed 1 in {}",
+            yes(setup.reduced),
+            if setup.follows() {
+                setup.followed_one_in.to_string()
+            } else {
+                "-".to_owned()
+            }
+        );
+    }
     println!(
-        "{name}: {:?}, {} servers, bounds {} (elections,txns,crashes,breaks), timeouts {}, wipes {}",
-        setup.granularity, setup.servers, setup.bounds, setup.timeouts, setup.wipes
-    );
-    println!(
-        "  disk {}, links {}, oracle {}, window {}, mutant {}",
-        setup.disk_name(),
-        setup.links_name(),
-        if setup.any_leader { "any" } else { "best" },
-        setup.window,
+        "  symmetry {}, mutant {}, judged: {}",
+        yes(symmetry),
         setup.mutant.as_deref().unwrap_or("none"),
+        judged.join(" ")
     );
+}
+
+/// The last word on a run, which says no more than it showed.
+fn verdict<A>(setup: &Setup, outcome: &Outcome<A>, judged: usize) -> String {
+    if let Some(found) = &outcome.violation {
+        return format!(
+            "VIOLATED {} after {} steps",
+            found.properties.join(" "),
+            found.actions.len()
+        );
+    }
+    if !outcome.is_clean() {
+        return "nothing violated; not verified".to_owned();
+    }
+    let demanded = outcome.demanded.iter().count();
+    if is_verified(setup, outcome) {
+        return format!(
+            "verified within these bounds: {judged} properties judged, {demanded} situations demanded and reached"
+        );
+    }
+    let demanded = match demanded {
+        0 => "no situations demanded".to_owned(),
+        some => format!("{some} situations demanded and reached"),
+    };
+    let survives = match &setup.mutant {
+        Some(mutant) => format!("; {mutant} survives"),
+        None => String::new(),
+    };
+    format!("nothing violated: {judged} properties judged, {demanded}{survives}")
+}
+
+fn print_outcome<A>(outcome: &Outcome<A>) {
     println!(
         "  {:?}: {} generated, {} unique, depth {}, {:.1} s, {:.0} unique/s, {} MiB, P(collision) {:.1e}",
         outcome.extent,
@@ -131,15 +210,6 @@ fn print_outcome<A>(name: &str, setup: &Setup, outcome: &Outcome<A>) {
             situation.number(),
             situation.name()
         );
-    }
-    match &outcome.violation {
-        Some(found) => println!(
-            "  VIOLATED {} after {} steps",
-            found.properties.join(" "),
-            found.actions.len()
-        ),
-        None if outcome.is_verified() => println!("  verified within these bounds"),
-        None => println!("  nothing violated; not verified"),
     }
 }
 

@@ -14,6 +14,7 @@ use crate::counterexample::Counterexample;
 use crate::guided::Guided;
 use crate::mutated::{self, Mutated};
 use crate::run::{Extent, Limits, Subject, Violation, search, search_shortest, shrink};
+use crate::setup::Bounds;
 use crate::walk::walk;
 
 /// One line of the kill table.
@@ -35,11 +36,17 @@ struct Kill {
 
 pub(super) fn mutants(
     ids: &[String],
+    bounds: Option<Bounds>,
     json: bool,
     replay: Option<&Path>,
     store: Option<&Path>,
 ) -> Verdict {
-    let chosen = choose(ids)?;
+    let mut chosen = choose(ids)?;
+    if let Some(bounds) = bounds {
+        for mutant in &mut chosen {
+            mutant.setup.bounds = bounds;
+        }
+    }
     let mut kills = Vec::new();
     for mutant in &chosen {
         kills.push(kill(mutant, replay, store)?);

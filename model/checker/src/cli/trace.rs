@@ -33,7 +33,7 @@ fn tell(it: &Summary) {
     );
     if it.judged {
         println!(
-            "{} txns proposed, {} decided, {} epochs established; S1-S27 hold",
+            "{} txns proposed, {} decided, {} epochs established; S1-S28 hold",
             it.proposed, it.decided, it.established
         );
         println!("reached: {}", it.reached.join(", "));

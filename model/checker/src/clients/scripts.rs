@@ -16,17 +16,20 @@ pub(super) enum Op {
     CreateEphemeral,
     ReadWatched,
     ReadEphemeral,
+    /// Delete X, whatever its version.
+    Delete,
     Sync,
     Close,
 }
 
 impl Op {
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::SetIfNew,
         Self::SetBoth,
         Self::CreateEphemeral,
         Self::ReadWatched,
         Self::ReadEphemeral,
+        Self::Delete,
         Self::Sync,
         Self::Close,
     ];
@@ -53,6 +56,7 @@ impl Op {
                 key: E,
                 watch: false,
             },
+            Self::Delete => Request::Delete { key: X },
             Self::Sync => Request::Sync,
             Self::Close => Request::Close,
         }
@@ -66,7 +70,8 @@ pub struct Scripts {
 }
 
 impl Scripts {
-    /// Pairs that between them bring every operation against every other, for each push.
+    /// Pairs of two operations in which most operations meet, for each push. [`Self::single`] has the pairs that are
+    /// missing here, [`Self::all`] all of them.
     pub fn quick() -> Self {
         use Op::{Close, CreateEphemeral, ReadEphemeral, ReadWatched, SetBoth, SetIfNew, Sync};
         let pairs = [
@@ -83,6 +88,15 @@ impl Scripts {
                 .map(|pair| [pair[0].to_vec(), pair[1].to_vec()])
                 .collect(),
         }
+    }
+
+    /// Every operation against every other, and against itself: one for each client.
+    pub fn single() -> Self {
+        let mut pairs = Vec::new();
+        for (index, a) in Op::ALL.into_iter().enumerate() {
+            pairs.extend(Op::ALL[index..].iter().map(|b| [vec![a], vec![*b]]));
+        }
+        Self { pairs }
     }
 
     /// Every pair of scripts of two operations, but for the names of the clients.
@@ -107,4 +121,33 @@ pub(super) fn initial_tree() -> Tree {
         owner: None,
     };
     [(X, node.clone()), (Y, node)].into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Op, Scripts};
+
+    /// Pairs of operations, in either order, of which neither client's comes after the other's.
+    fn meet(scripts: &Scripts, a: Op, b: Op) -> bool {
+        scripts.pairs.iter().any(|[first, second]| {
+            (first.contains(&a) && second.contains(&b))
+                || (first.contains(&b) && second.contains(&a))
+        })
+    }
+
+    #[test]
+    fn every_operation_meets_every_other() {
+        for a in Op::ALL {
+            for b in Op::ALL {
+                assert!(meet(&Scripts::single(), a, b), "{a:?} {b:?}");
+                assert!(meet(&Scripts::all(), a, b), "{a:?} {b:?}");
+            }
+        }
+        let missing = |it: &(Op, Op)| !meet(&Scripts::quick(), it.0, it.1);
+        let pairs = Op::ALL.iter().flat_map(|a| Op::ALL.map(|b| (*a, b)));
+        assert!(
+            pairs.filter(missing).count() > 0,
+            "GC-pairs is needed no more"
+        );
+    }
 }

@@ -1,7 +1,6 @@
 //! The state of the client model and its actions.
 
 use serde::{Deserialize, Serialize};
-use zab_properties::IdSet;
 use zab_properties::client::{Entry, History, Key, Order, Session};
 
 /// What a call waits for at its server.
@@ -74,7 +73,6 @@ pub struct State {
     pub servers: Vec<Server>,
     pub breaks: u8,
     pub expiries: u8,
-    pub broken: IdSet,
 }
 
 /// A step of the client model.

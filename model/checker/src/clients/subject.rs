@@ -43,16 +43,23 @@ impl Clients {
         }
     }
 
-    /// The same model with a flaw, judged by one property alone.
+    /// The same model with a flaw.
     #[must_use]
-    pub fn flawed(mut self, flaw: Flaw, property: &str) -> Self {
+    pub fn flawed(mut self, flaw: Flaw) -> Self {
         self.flaw = Some(flaw);
-        self.judged = self
-            .invariants
-            .iter()
-            .filter(|it| it.id == property)
-            .map(|it| it.number)
-            .collect();
+        self
+    }
+
+    /// The same model judged by these properties alone; by all if none is named.
+    #[must_use]
+    pub fn judged_by(mut self, ids: &[String]) -> Self {
+        if !ids.is_empty() {
+            let named = self
+                .invariants
+                .iter()
+                .filter(|it| ids.iter().any(|id| id == it.id));
+            self.judged = named.map(|it| it.number).collect();
+        }
         self
     }
 
@@ -87,7 +94,6 @@ impl Clients {
             servers: vec![Server::default(); usize::from(SERVERS)],
             breaks: 0,
             expiries: 0,
-            broken: IdSet::default(),
         }
     }
 
@@ -240,6 +246,21 @@ impl Subject for Clients {
                 || (it.number == LINEARIZABLE && !is_linearizable(&state.history))
         });
         broken.map(|it| it.id).collect()
+    }
+
+    fn judged(&self) -> Vec<&'static str> {
+        let judged = self
+            .invariants
+            .iter()
+            .filter(|it| self.judged.contains(it.number));
+        judged.map(|it| it.id).collect()
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        vec![format!(
+            "{} pairs of scripts; arms of the core: none, since clients meet an abstract log",
+            self.scripts.pairs.len()
+        )]
     }
 
     fn reached(&self) -> IdSet {

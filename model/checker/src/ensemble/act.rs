@@ -5,18 +5,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use zab::{
-    Config, Effect, Effects, Event, Message, Misbehaviour, Peer, Policy, Proposal, Report,
-    RoleKind, SyncMode, Timer, Write, Zxid,
+    Config, Effect, Effects, Event, Message, Misbehaviour, Peer, Policy, Proposal, ReadId, Reader,
+    Report, RoleKind, SyncMode, Timer, Write, Zxid,
 };
 use zab_properties::sometimes::{self, Situation};
 use zab_properties::tree::covered;
 use zab_properties::{Fact, Removal, Txn};
 
 use super::disk::{Disk, Queued, txn};
-use super::link::{Frame, Link};
+use super::link::{Frame, Link, parts};
 use super::record::{Call, Given};
 use super::server::{Server, id_of, index_of};
-use super::state::{Action, End, State};
+use super::state::{Action, Asked, End, State};
 use super::subject::Ensemble;
 
 /// The content of an opening txn: this, and its epoch. Those of clients count from 1.
@@ -109,12 +109,9 @@ impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
             Action::Restart { server } => self.boot(usize::from(*server)),
             Action::Wipe { server } => self.wipe(usize::from(*server)),
             Action::Propose { leader } => self.propose(usize::from(*leader)),
+            Action::Ask { server } => self.ask(usize::from(*server)),
             Action::Expire { server, timer } => {
-                self.state.spent.timeouts += u8::from(self.model.is_fault_timer(
-                    &self.state,
-                    usize::from(*server),
-                    *timer,
-                ));
+                self.state.spent.timeouts += u8::from(!is_routine(*timer));
                 self.server(usize::from(*server)).timers.remove(timer);
                 self.feed(usize::from(*server), Event::Expired { timer: *timer });
             }
@@ -245,7 +242,11 @@ impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
             .links
             .iter()
             .filter(|link| link.learner == learner && link.leader == leader);
-        let count = same.map(|link| link.count()).max().unwrap_or(0) + 1;
+        let remembered = self.state.asked_on.and_then(|link| parts(link.0));
+        let remembered = remembered.filter(|(of, to, _)| (*of, *to) == (learner, leader));
+        let counts = same.map(|link| link.count());
+        let last = counts.chain(remembered.map(|(.., count)| count)).max();
+        let count = last.unwrap_or(0) + 1;
         let link = Link::new(learner, leader, count);
         let id = link.id;
         self.state.links.push(Arc::new(link));
@@ -266,7 +267,7 @@ impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
         );
     }
 
-    fn link(&mut self, place: usize) -> &mut Link {
+    pub(super) fn link(&mut self, place: usize) -> &mut Link {
         Arc::make_mut(&mut self.state.links[place])
     }
 
@@ -508,6 +509,7 @@ impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
             });
         }
         self.server(server).lose_memory();
+        self.state.asked.take_if(|it| it.server == server);
         if !self.model.setup.has_oracle() {
             self.forget_heard(server);
         }
@@ -555,6 +557,9 @@ impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
         let it = self.server(server);
         it.loaded = it.disk.snapshot;
         it.tree = it.disk.tree();
+        if durable.current < durable.accepted {
+            self.model.mark(Situation::RestartBetweenEpochs);
+        }
         match Peer::restore_with(config, durable, self.model.policy.clone()) {
             Ok(peer) => {
                 self.server(server).peer = Some(peer);
@@ -597,6 +602,43 @@ impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
                 epoch,
                 txn,
                 delivered: &delivered,
+            });
+        }
+    }
+
+    /// A client asks for a sync: a leader asks its own core, a learner forwards it.
+    // spec: QP-BC-15.
+    fn ask(&mut self, server: usize) {
+        let ghosts = &self.state.ghosts;
+        let established = ghosts
+            .established
+            .last()
+            .map_or(zab::Epoch::NONE, |it| it.epoch);
+        self.state.asked = Some(Asked {
+            server,
+            established,
+            acked: ghosts.acked.clone(),
+        });
+        self.state.asks += 1;
+        let status = self.state.servers[server].peer.as_ref().map(Peer::status);
+        self.state.asked_on = status.and_then(|it| it.link);
+        let event = if status.is_some_and(|it| it.role == RoleKind::Leading) {
+            Event::Asked {
+                by: Reader::Host(ReadId(1)),
+            }
+        } else {
+            Event::Forwarded { request: 0 }
+        };
+        self.feed(server, event);
+    }
+
+    /// The client that waits at this server is answered.
+    fn answered(&mut self, server: usize) {
+        if let Some(asked) = self.state.asked.take_if(|it| it.server == server) {
+            self.fact(&Fact::Confirmed {
+                server: id_of(server),
+                established: asked.established,
+                acked: &asked.acked,
             });
         }
     }
@@ -700,12 +742,16 @@ impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
             }
             Effect::Report(report) => self.report(server, report),
             Effect::Open { zxid } => self.open(server, zxid),
-            Effect::Confirmed { .. }
-            | Effect::Request { .. }
-            | Effect::Revalidate { .. }
-            | Effect::Touch { .. }
-            | Effect::Revalidated { .. }
-            | Effect::Synced => {}
+            // The only request that learners forward in this model is a sync.
+            Effect::Request { link, .. } => self.queue.push_back((
+                server,
+                Event::Asked {
+                    by: Reader::Learner(link),
+                },
+            )),
+            Effect::Confirmed { .. } | Effect::Synced => self.answered(server),
+            // Sessions are the host's, and no part of this model.
+            Effect::Revalidate { .. } | Effect::Touch { .. } | Effect::Revalidated { .. } => {}
         }
     }
 
@@ -793,10 +839,17 @@ impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
     }
 
     fn persist(&mut self, server: usize, id: zab::WriteId, write: Write<u8>) {
-        let role = self.state.servers[server]
-            .peer
-            .as_ref()
-            .map(|peer| peer.status().role);
+        let status = self.state.servers[server].peer.as_ref().map(Peer::status);
+        let role = status.map(|it| it.role);
+        // Who logs what a leader proposes takes part in that leader's epoch (spec: S19).
+        if let (Write::Append(_), Some(RoleKind::Following), Some(epoch)) =
+            (&write, role, status.and_then(|it| it.epoch))
+        {
+            self.fact(&Fact::Adopted {
+                server: id_of(server),
+                epoch,
+            });
+        }
         // A restart may also repair the epoch to that of its log (QP-DEF-03), which adopts nothing.
         if let (Write::CurrentEpoch(epoch), Some(RoleKind::Following | RoleKind::Leading)) =
             (&write, role)
@@ -897,6 +950,7 @@ impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
             }
             Report::UpToDate { .. } => self.show_loaded(server),
             Report::Looking => {
+                self.state.asked.take_if(|it| it.server == server);
                 for queued in &mut self.server(server).disk.queue {
                     queued.stale = true;
                 }

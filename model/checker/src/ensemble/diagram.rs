@@ -144,6 +144,7 @@ fn draw_action<P: Policy>(
         Action::Restart { server } => mark(svg, *server, index, "&#9650;", "#18864b", "restart"),
         Action::Wipe { server } => mark(svg, *server, index, "&#9675;", "#c00000", "wiped"),
         Action::Propose { leader } => mark(svg, *leader, index, "&#9679;", "#7b2fa8", "txn"),
+        Action::Ask { server } => mark(svg, *server, index, "&#9679;", "#7b2fa8", "sync"),
         Action::Elect { leader, .. } => mark(
             svg,
             *leader,

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use zab::{Durable, Epoch, Proposal, Write, WriteId, Zxid};
-use zab_properties::Txn;
 use zab_properties::tree::{Tree, beyond, covered};
+use zab_properties::{Fact, Ghosts, IdSet, Txn};
 
 /// One write in the queue. A snapshot's content, all that it shows, was chosen when its installation was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,6 +91,65 @@ impl Disk {
             log: self.history[self.snapshot..].iter().map(proposal).collect(),
         }
     }
+}
+
+/// The histories of two epochs' past: a leader of epoch 1 has proposed two txns, the first of which every server holds,
+/// and epoch 2 was adopted by some server without another one.
+fn first_txns() -> [Txn<u8>; 2] {
+    [1, 2].map(|counter| Txn {
+        zxid: Zxid::new(Epoch(1), counter),
+        value: 100 + counter as u8,
+    })
+}
+
+/// What can be on a disk after that: each combination beats another by epoch, by zxid, or by id alone.
+fn first_disk(current: Epoch, txns: usize) -> Disk {
+    Disk {
+        accepted: Epoch(2),
+        current,
+        history: first_txns()[..txns].to_vec(),
+        ..Disk::empty()
+    }
+}
+
+/// All ways to hand these out to so many servers.
+pub(super) fn first_disks(servers: usize) -> Vec<Vec<Disk>> {
+    let kinds = [
+        first_disk(Epoch(1), 1),
+        first_disk(Epoch(1), 2),
+        first_disk(Epoch(2), 1),
+    ];
+    (0..servers).fold(vec![Vec::new()], |all, _| {
+        let longer = all.iter().flat_map(|disks| {
+            kinds.iter().map(|disk| {
+                let mut disks = disks.clone();
+                disks.push(disk.clone());
+                disks
+            })
+        });
+        longer.collect()
+    })
+}
+
+/// What has happened before: epoch 1 was established with nothing, and those txns were made.
+pub(super) fn first_ghosts() -> Ghosts<u8> {
+    let mut ghosts = Ghosts::default();
+    let established = Fact::Established {
+        server: super::server::id_of(0),
+        epoch: Epoch(1),
+        initial: &[],
+    };
+    ghosts.record(&established, IdSet::default());
+    for txn in &first_txns() {
+        let made = Fact::Created {
+            server: super::server::id_of(0),
+            epoch: Epoch(1),
+            txn,
+            delivered: &[],
+        };
+        ghosts.record(&made, IdSet::default());
+    }
+    ghosts
 }
 
 fn write_history(history: &mut Vec<Txn<u8>>, queued: &Queued) {

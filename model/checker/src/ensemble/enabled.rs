@@ -25,7 +25,7 @@ impl<P: Policy + Send + Sync + 'static> Ensemble<P> {
             notices(state, actions);
         }
         if self.setup.is_stub() {
-            establishments(state, &statuses, actions);
+            self.establishments(state, &statuses, actions);
         } else {
             for link in &state.links {
                 self.link_actions(state, link, actions);
@@ -45,12 +45,14 @@ impl<P: Policy + Send + Sync + 'static> Ensemble<P> {
         let voting: Vec<usize> = electing
             .iter()
             .copied()
-            .filter(|index| statuses[*index].is_some_and(|it| !it.abstains))
+            .filter(|index| {
+                !self.observes(*index) && statuses[*index].is_some_and(|it| !it.abstains)
+            })
             .collect();
         if state.spent.elections < self.setup.bounds.elections {
             for leader in &voting {
                 let others: Vec<usize> = voting.iter().copied().filter(|it| it != leader).collect();
-                for followers in subsets(&others, statuses.len() / 2) {
+                for followers in self.smallest_quorums(*leader, &others) {
                     if self.setup.any_leader || is_best(statuses, *leader, &followers) {
                         let followers = followers.into_iter().map(|it| it as u8).collect();
                         actions.push(Action::Elect {
@@ -69,6 +71,21 @@ impl<P: Policy + Send + Sync + 'static> Ensemble<P> {
                 leader: leader as u8,
             }));
         }
+    }
+
+    /// The sets of these servers that are a quorum with the leader, and would be none without any one of them.
+    fn smallest_quorums(&self, leader: usize, others: &[usize]) -> Vec<Vec<usize>> {
+        let mut found = Vec::new();
+        for size in 0..=others.len() {
+            found.extend(subsets(others, size).into_iter().filter(|set| {
+                let with = mask(set) | 1 << leader;
+                self.is_quorum(with)
+                    && !set
+                        .iter()
+                        .any(|server| self.is_quorum(with & !(1 << server)))
+            }));
+        }
+        found
     }
 
     pub(super) fn may_connect(&self, state: &State<P>, learner: usize, leader: usize) -> bool {
@@ -151,6 +168,14 @@ impl<P: Policy + Send + Sync + 'static> Ensemble<P> {
         {
             actions.push(Action::Propose { leader: server });
         }
+        if state.asks < self.setup.asks
+            && it
+                .peer
+                .as_ref()
+                .is_some_and(|peer| peer.status().phase == zab::Phase::Broadcast)
+        {
+            actions.push(Action::Ask { server });
+        }
         if state.spent.crashes < self.setup.bounds.crashes {
             // Writes that survive unnoticed are covered by writes that are noticed, and whose answers do not arrive.
             let kept = if self.setup.reduced && self.setup.half_open {
@@ -164,10 +189,10 @@ impl<P: Policy + Send + Sync + 'static> Ensemble<P> {
             }));
         }
         let may_expire = |timer: &Timer| {
-            if self.is_fault_timer(state, index, *timer) {
-                state.spent.timeouts < self.setup.timeouts
-            } else {
+            if is_routine(*timer) {
                 self.is_routine_timer(*timer) && (*timer != Timer::Notify || self.may_repeat(state))
+            } else {
+                state.spent.timeouts < self.setup.timeouts
             }
         };
         let due = it.timers.iter().filter(|timer| may_expire(timer));
@@ -177,9 +202,30 @@ impl<P: Policy + Send + Sync + 'static> Ensemble<P> {
         }));
     }
 
-    /// A timer that means that something took too long.
-    pub(super) fn is_fault_timer(&self, _: &State<P>, _: usize, timer: Timer) -> bool {
-        !is_routine(timer)
+    /// G2: leaders whose followers are a quorum with them, or that serve and have newcomers.
+    fn establishments(
+        &self,
+        state: &State<P>,
+        statuses: &[Option<Status>],
+        actions: &mut Vec<Action>,
+    ) {
+        for (leader, status) in statuses.iter().enumerate() {
+            let Some(status) = status.filter(|it| it.role == RoleKind::Leading) else {
+                continue;
+            };
+            let dials = |index: &usize| {
+                let it = &state.servers[*index];
+                it.peer.is_some() && it.dialling == Some(leader)
+            };
+            let waiting: Vec<usize> = (0..state.servers.len()).filter(dials).collect();
+            let enough = status.phase == zab::Phase::Broadcast
+                || self.is_quorum(mask(&waiting) | 1 << leader);
+            if !waiting.is_empty() && enough {
+                actions.push(Action::Establish {
+                    leader: leader as u8,
+                });
+            }
+        }
     }
 
     /// Votes are repeated after a while: in the exhaustive model, when none is on its way and no election is about to end.
@@ -203,28 +249,9 @@ impl<P: Policy + Send + Sync + 'static> Ensemble<P> {
     }
 }
 
-/// G2: leaders whose followers are a quorum with them, or that serve and have newcomers.
-fn establishments<P: Policy>(
-    state: &State<P>,
-    statuses: &[Option<Status>],
-    actions: &mut Vec<Action>,
-) {
-    for (leader, status) in statuses.iter().enumerate() {
-        let Some(status) = status.filter(|it| it.role == RoleKind::Leading) else {
-            continue;
-        };
-        let waiting = state
-            .servers
-            .iter()
-            .filter(|it| it.peer.is_some() && it.dialling == Some(leader))
-            .count();
-        let enough = status.phase == zab::Phase::Broadcast || waiting >= statuses.len() / 2;
-        if waiting > 0 && enough {
-            actions.push(Action::Establish {
-                leader: leader as u8,
-            });
-        }
-    }
+/// A bit for each server.
+pub(super) fn mask(servers: &[usize]) -> u32 {
+    servers.iter().fold(0, |mask, server| mask | 1 << server)
 }
 
 fn notices<P>(state: &State<P>, actions: &mut Vec<Action>) {

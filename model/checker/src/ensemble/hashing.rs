@@ -19,7 +19,7 @@ use super::server::{FIRST_ID, Server};
 /// New places by old place.
 pub(super) type Permutation = [u8; MAX_SERVERS];
 
-pub(super) const MAX_SERVERS: usize = 5;
+pub(crate) const MAX_SERVERS: usize = 5;
 pub(super) const IDENTITY: Permutation = [0, 1, 2, 3, 4];
 
 /// A server's hash under the permutations of up to three servers, filled when asked for.
@@ -94,7 +94,7 @@ impl<'a> Renaming<'a> {
         self.to.get(old).map_or(old, |place| usize::from(*place))
     }
 
-    fn place(&mut self, server: Option<usize>) {
+    pub(super) fn place(&mut self, server: Option<usize>) {
         self.mix(server.map_or(u64::MAX, |index| self.new_place(index) as u64));
     }
 

@@ -9,7 +9,9 @@ use std::sync::atomic::Ordering;
 use zab::{Peer, Phase, Policy, RoleKind, Status, Timer};
 
 use super::act::Step;
+use super::enabled::mask as mask_of;
 use super::hashing::IDENTITY;
+use super::server::index_of;
 use super::state::{Action, End, State};
 use super::subject::{Ensemble, fingerprint};
 use crate::run::Subject;
@@ -63,16 +65,70 @@ impl<P: Policy + Send + Sync + 'static> Ensemble<P> {
     /// The liveness checks that fail here.
     pub(super) fn stuck(&self, state: &State<P>) -> Vec<&'static str> {
         let mut found = Vec::new();
-        if self.judged_liveness & 1 != 0 && self.setup.has_oracle() && is_stuck(state) {
+        if self.judged_liveness & 1 != 0 && self.setup.has_oracle() && self.is_stuck(state) {
             found.push(LIVENESS[0].0);
         }
-        if self.judged_liveness & !1 != 0
-            && !self.setup.is_stub()
-            && fingerprint(state, &IDENTITY).is_multiple_of(self.setup.followed_one_in)
-        {
+        if self.judged_liveness & !1 == 0 || self.setup.is_stub() {
+            return found;
+        }
+        if fingerprint(state, &IDENTITY).is_multiple_of(self.setup.followed_one_in) {
             found.extend(self.led_astray(state));
+        } else if self.judged_liveness & 2 != 0 && self.is_terminal(state) && !self.recovers(state)
+        {
+            found.push(LIVENESS[1].0);
         }
         found
+    }
+
+    /// Whether nothing can happen any more.
+    fn is_terminal(&self, state: &State<P>) -> bool {
+        let busy = state.spent.crashes < self.setup.bounds.crashes
+            || state
+                .servers
+                .iter()
+                .any(|it| it.peer.is_none() || !it.disk.queue.is_empty())
+            || state.links.iter().any(|link| {
+                [&link.at_learner, &link.at_leader]
+                    .iter()
+                    .any(|half| half.open && !half.inbox.is_empty())
+            });
+        if busy {
+            return false;
+        }
+        let mut actions = Vec::new();
+        self.actions_of(state, &mut actions);
+        actions.is_empty()
+    }
+
+    /// L2 from one state.
+    fn recovers(&self, state: &State<P>) -> bool {
+        let quiet = self.unobserved();
+        [Order::Oldest, Order::Newest]
+            .into_iter()
+            .all(|order| quiet.heals(state, Schedule { order, cut: 0 }).is_some())
+    }
+
+    /// A leader whose up-to-date voters are a quorum with it.
+    pub(super) fn serves(&self, state: &State<P>, server: usize) -> bool {
+        let Some(peer) = &state.servers[server].peer else {
+            return false;
+        };
+        let status = peer.status();
+        if status.role != RoleKind::Leading || status.phase != Phase::Broadcast {
+            return false;
+        }
+        let learners = peer.learners().filter(|it| it.up_to_date);
+        let learners: Vec<usize> = learners.map(|it| index_of(it.id)).collect();
+        self.is_quorum(mask_of(&learners) | 1 << server)
+    }
+
+    /// Whether enough of those who take part may vote: a wiped server may not until a leader has brought it level
+    /// (spec: DF-REC-05).
+    fn can_elect(&self, state: &State<P>, schedule: Schedule) -> bool {
+        let voting: Vec<usize> = (0..state.servers.len())
+            .filter(|it| schedule.has(*it) && state.servers[*it].disk.trusted)
+            .collect();
+        self.is_quorum(mask_of(&voting))
     }
 
     /// L2 to L5 from one state.
@@ -90,7 +146,9 @@ impl<P: Policy + Send + Sync + 'static> Ensemble<P> {
                 // L4: a quorum goes on without the others.
                 let cut = mask(first, minority, all);
                 let schedule = Schedule { order, cut };
-                if judged(4) && can_elect(state, schedule) && quiet.heals(state, schedule).is_none()
+                if judged(4)
+                    && self.can_elect(state, schedule)
+                    && quiet.heals(state, schedule).is_none()
                 {
                     found.push(LIVENESS[3].0);
                 }
@@ -148,7 +206,7 @@ impl<P: Policy + Send + Sync + 'static> Ensemble<P> {
         let mut proposed = None;
         while steps < STEPS {
             if let Some(decided) = proposed
-                && has_converged(&now, schedule, decided)
+                && self.has_converged(&now, schedule, decided)
             {
                 break;
             }
@@ -214,7 +272,7 @@ impl<P: Policy + Send + Sync + 'static> Ensemble<P> {
         proposed: &mut Option<usize>,
     ) -> Option<State<P>> {
         let count = state.servers.len();
-        let serving = (0..count).find(|it| schedule.has(*it) && serves(state, *it));
+        let serving = (0..count).find(|it| schedule.has(*it) && self.serves(state, *it));
         let waiting = |it: &usize| {
             schedule.has(*it) && status(state, *it).is_some_and(|status| status.electing)
         };
@@ -234,7 +292,7 @@ impl<P: Policy + Send + Sync + 'static> Ensemble<P> {
                 None => return self.lose_patience(state, schedule),
             }
         } else if self.setup.has_oracle() {
-            match best_election(state, schedule) {
+            match self.best_election(state, schedule) {
                 Some(election) => election,
                 None => return self.lose_patience(state, schedule),
             }
@@ -268,6 +326,60 @@ impl<P: Policy + Send + Sync + 'static> Ensemble<P> {
         })
     }
 
+    /// The most recent of those that vote, elected by all who elect.
+    fn best_election(&self, state: &State<P>, schedule: Schedule) -> Option<Action> {
+        let count = state.servers.len();
+        let electing: Vec<(usize, Status)> = (0..count)
+            .filter(|it| schedule.has(*it))
+            .filter_map(|it| Some((it, status(state, it)?)))
+            .filter(|(_, it)| it.electing)
+            .collect();
+        let voting = electing
+            .iter()
+            .filter(|(index, it)| !it.abstains && !self.observes(*index));
+        let voters: Vec<usize> = voting.clone().map(|(index, _)| *index).collect();
+        if !self.is_quorum(mask_of(&voters)) {
+            return None;
+        }
+        let (leader, _) = voting.max_by_key(|(index, it)| (it.current, it.last_logged, *index))?;
+        Some(Action::Elect {
+            leader: *leader as u8,
+            followers: electing
+                .iter()
+                .filter(|(index, _)| index != leader)
+                .map(|(index, _)| *index as u8)
+                .collect(),
+        })
+    }
+
+    /// Whether all who take part follow one leader, agree, and have committed more than was decided before.
+    fn has_converged(&self, state: &State<P>, schedule: Schedule, decided: usize) -> bool {
+        let members = (0..state.servers.len()).filter(|it| schedule.has(*it));
+        let Some(leader) = members.clone().find(|it| self.serves(state, *it)) else {
+            return false;
+        };
+        let history = &state.servers[leader].issued;
+        history.len() > decided
+            && members.into_iter().all(|it| {
+                status(state, it).is_some_and(|it| it.phase == Phase::Broadcast)
+                    && state.servers[it].disk.history == *history
+                    && state.servers[it].delivered == *history
+            })
+    }
+
+    /// L1: nothing is on its way, and a learner that is served is not level with its leader, or the leader with its own log.
+    /// Who waits for anything else has a timer that ends it; L2 follows those.
+    fn is_stuck(&self, state: &State<P>) -> bool {
+        is_quiet(state)
+            && state.links.iter().any(|link| {
+                let served =
+                    status(state, link.learner).is_some_and(|it| it.phase == Phase::Broadcast);
+                self.serves(state, link.leader)
+                    && served
+                    && !is_level(state, link.leader, link.learner)
+            })
+    }
+
     fn expire(
         &self,
         state: &State<P>,
@@ -297,24 +409,6 @@ fn status<P: Policy>(state: &State<P>, server: usize) -> Option<Status> {
     state.servers[server].peer.as_ref().map(Peer::status)
 }
 
-/// A leader whose up-to-date learners are a quorum with it.
-fn serves<P: Policy>(state: &State<P>, server: usize) -> bool {
-    status(state, server).is_some_and(|it| {
-        it.role == RoleKind::Leading
-            && it.phase == Phase::Broadcast
-            && it.learners >= state.servers.len() / 2
-    })
-}
-
-/// Whether enough of those who take part may vote: a wiped server may not until a leader has brought it level
-/// (spec: DF-REC-05).
-fn can_elect<P>(state: &State<P>, schedule: Schedule) -> bool {
-    let voting = (0..state.servers.len())
-        .filter(|it| schedule.has(*it) && state.servers[*it].disk.trusted)
-        .count();
-    voting > state.servers.len() / 2
-}
-
 fn is_progress(action: &Action) -> bool {
     match action {
         Action::Establish { .. }
@@ -330,6 +424,7 @@ fn is_progress(action: &Action) -> bool {
         | Action::Crash { .. }
         | Action::Wipe { .. }
         | Action::Propose { .. }
+        | Action::Ask { .. }
         | Action::Expire { .. } => false,
     }
 }
@@ -347,54 +442,6 @@ fn takes_part<P>(state: &State<P>, action: &Action, schedule: Schedule) -> bool 
             .is_some_and(|it| schedule.has(it.learner) && schedule.has(it.leader)),
         _ => true,
     }
-}
-
-/// The most recent of those that vote, elected by all who elect.
-fn best_election<P: Policy>(state: &State<P>, schedule: Schedule) -> Option<Action> {
-    let count = state.servers.len();
-    let electing: Vec<(usize, Status)> = (0..count)
-        .filter(|it| schedule.has(*it))
-        .filter_map(|it| Some((it, status(state, it)?)))
-        .filter(|(_, it)| it.electing)
-        .collect();
-    let voting = electing.iter().filter(|(_, it)| !it.abstains);
-    if voting.clone().count() <= count / 2 {
-        return None;
-    }
-    let (leader, _) = voting.max_by_key(|(index, it)| (it.current, it.last_logged, *index))?;
-    Some(Action::Elect {
-        leader: *leader as u8,
-        followers: electing
-            .iter()
-            .filter(|(index, _)| index != leader)
-            .map(|(index, _)| *index as u8)
-            .collect(),
-    })
-}
-
-/// Whether all who take part follow one leader, agree, and have committed more than was decided before.
-fn has_converged<P: Policy>(state: &State<P>, schedule: Schedule, decided: usize) -> bool {
-    let members = (0..state.servers.len()).filter(|it| schedule.has(*it));
-    let Some(leader) = members.clone().find(|it| serves(state, *it)) else {
-        return false;
-    };
-    let history = &state.servers[leader].issued;
-    history.len() > decided
-        && members.into_iter().all(|it| {
-            status(state, it).is_some_and(|it| it.phase == Phase::Broadcast)
-                && state.servers[it].disk.history == *history
-                && state.servers[it].delivered == *history
-        })
-}
-
-/// L1: nothing is on its way, and a learner that is served is not level with its leader, or the leader with its own log.
-/// Who waits for anything else has a timer that ends it; L2 follows those.
-fn is_stuck<P: Policy>(state: &State<P>) -> bool {
-    is_quiet(state)
-        && state.links.iter().any(|link| {
-            let served = status(state, link.learner).is_some_and(|it| it.phase == Phase::Broadcast);
-            serves(state, link.leader) && served && !is_level(state, link.leader, link.learner)
-        })
 }
 
 fn is_quiet<P: Policy>(state: &State<P>) -> bool {

@@ -73,8 +73,7 @@ impl<P: Policy + Send + Sync + 'static> Ensemble<P> {
             .enumerate()
             .map(|(index, it)| server_view(index, it))
             .collect();
-        let majority = state.servers.len() as u32 / 2;
-        let quorum = |mask: u32| mask.count_ones() > majority;
+        let quorum = |mask: u32| self.is_quorum(mask);
         look(&View {
             servers: &servers,
             ghosts: &state.ghosts,
@@ -104,8 +103,10 @@ impl<P: Policy + Send + Sync + 'static> Ensemble<P> {
         self.mark_all(self.look(state, sometimes::in_state));
         let spent = state.spent;
         let bounds = self.setup.bounds;
+        let beyond = (spent.timeouts, spent.wipes, state.asks);
         if (spent.elections, spent.txns, spent.crashes, spent.breaks)
             == (bounds.elections, bounds.txns, bounds.crashes, bounds.breaks)
+            && beyond == (self.setup.timeouts, self.setup.wipes, self.setup.asks)
         {
             self.mark(Situation::BudgetsUsed);
         }
@@ -127,7 +128,6 @@ impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
 
     /// What a delivery shows, before the core has seen it.
     pub(super) fn note_delivery(&mut self, place: usize, server: usize, message: &Message<u8>) {
-        self.model.mark_message(message);
         let Some(status) = self.state.servers[server]
             .peer
             .as_ref()
@@ -135,7 +135,12 @@ impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
         else {
             return;
         };
-        self.model.arms.note(status.phase, message);
+        self.model.note_message(status.phase, message);
+        match message {
+            Message::NewLeader { .. } => self.link(place).joins = true,
+            Message::UpToDate => self.link(place).joins = false,
+            _ => {}
+        }
         match message {
             Message::Diff { .. } => {
                 let next = self.state.links[place].half(server).inbox.front();
@@ -156,10 +161,7 @@ impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
             Message::NewLeader { epoch, .. } if status.current == *epoch => {
                 self.model.mark(Situation::RejoinsSameEpoch)
             }
-            Message::Proposal(_)
-                if status.current == status.accepted
-                    && status.phase == zab::Phase::Synchronisation =>
-            {
+            Message::Commit { .. } if self.state.links[place].joins => {
                 self.model.mark(Situation::CommitWhileJoining);
             }
             Message::LeaderInfo { epoch } if *epoch < status.accepted => {

@@ -28,6 +28,8 @@ pub(super) struct Link {
     pub(super) at_leader: Half,
     /// The learner has acknowledged NEWLEADER on it.
     pub(super) adopted: bool,
+    /// The learner has got NEWLEADER on it, and no UPTODATE (for R7). Its core knows that too, so it is no part of the state.
+    pub(super) joins: bool,
 }
 
 /// Link ids name the pair and count its live connections, so they do not depend on what other pairs do, and renaming the
@@ -70,6 +72,7 @@ impl Link {
             at_learner: half(),
             at_leader: half(),
             adopted: false,
+            joins: false,
         }
     }
 

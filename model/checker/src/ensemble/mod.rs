@@ -19,12 +19,15 @@ mod judge;
 mod link;
 mod mutant;
 mod record;
+#[cfg(test)]
+mod renamed;
 mod say;
 mod server;
 mod state;
 mod subject;
 mod votes;
 
+pub(crate) use hashing::MAX_SERVERS;
 pub use heal::LIVENESS;
 pub use mutant::{FLAWS, Flaw, Mutant};
 pub use record::{Call, Given, id_of_server};

@@ -33,6 +33,8 @@ macro_rules! flaws {
             LowestId,
             /// History is logged only at UPTODATE.
             HistoryAtUpToDate,
+            /// Votes are compared by epoch and id alone.
+            IgnoresZxid,
             $(#[doc = $about] $name,)*
         }
 
@@ -43,6 +45,9 @@ macro_rules! flaws {
                 }
                 if self.flaw == Flaw::LowestId {
                     return (a.epoch, a.zxid, b.leader).cmp(&(b.epoch, b.zxid, a.leader));
+                }
+                if self.flaw == Flaw::IgnoresZxid {
+                    return (a.epoch, a.leader).cmp(&(b.epoch, b.leader));
                 }
                 a.cmp(b)
             }
@@ -86,6 +91,7 @@ macro_rules! flaws {
             ("M26", Flaw::Carries, "S26", "counter overflow carries into the epoch"),
             ("M47", Flaw::SmallQuorum, "S5", "commit with one ack less than a quorum"),
             ("M62", Flaw::SkipsCommits, "S7", "commit before the predecessor has a quorum"),
+            ("M65", Flaw::IgnoresZxid, "F3", "of equal epochs the highest id wins, whatever its zxid"),
             ("M58", Flaw::LowestId, "F3", "of equal histories the lowest id wins"),
             $(($id, Flaw::$name, $property, $about),)*
         ];
@@ -136,6 +142,7 @@ flaws! {
     ElectsAlone: elects_with_a_quorum, "M59", "F4", "election won without a quorum";
     SilentWhenSettled: answers_when_settled, "M60", "F6", "settled servers do not answer";
     VotesWhenWiped: abstains_when_wiped, "M61", "S14", "an emptied server votes";
+    ConfirmsAtOnce: confirms_with_a_fresh_round, "M66", "S28", "a sync is answered without asking a quorum whether this leader still leads";
     NamesByDelivery: names_snapshots_by_the_tree, "M63", "S21", "SNAP named by the last delivery, not by what the tree shows";
     OpensAtOnce: opens_with_its_first_txn, "M64", "S27", "leader of followers whose acks promise nothing serves at once";
 }

@@ -65,6 +65,7 @@ pub(super) fn action(action: &Action) -> String {
         Action::Restart { server: it } => format!("{} restarts", server(it)),
         Action::Wipe { server: it } => format!("{} is wiped", server(it)),
         Action::Propose { leader } => format!("a client's txn reaches {}", server(leader)),
+        Action::Ask { server: it } => format!("a client asks {} for a sync", server(it)),
         Action::Expire { server: it, timer } => {
             format!("timer {} of {} fires", timer_name(*timer), server(it))
         }

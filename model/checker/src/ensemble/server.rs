@@ -21,6 +21,8 @@ pub(super) fn index_of(id: ServerId) -> usize {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Server<P> {
+    /// It has no vote, by its configuration.
+    pub(super) observes: bool,
     /// None while it is down.
     pub(super) peer: Option<Peer<u8, P>>,
     pub(super) disk: Disk,
@@ -42,8 +44,9 @@ pub(super) struct Server<P> {
 }
 
 impl<P: Policy> Server<P> {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(observes: bool) -> Self {
         Self {
+            observes,
             peer: None,
             disk: Disk::empty(),
             issued: Vec::new(),

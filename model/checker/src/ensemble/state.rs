@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use zab::{Notification, Timer};
-use zab_properties::Ghosts;
+use zab::{Epoch, LinkId, Notification, Timer};
+use zab_properties::{Ghosts, Txn};
 
 use super::link::Link;
 use super::server::Server;
@@ -40,8 +40,26 @@ pub struct State<P> {
     pub(super) ghosts: Arc<Ghosts<u8>>,
     pub(super) polling: super::votes::Polling,
     pub(super) spent: Spent,
+    /// Syncs that were asked.
+    pub(super) asks: u8,
+    /// The sync that a client waits for.
+    pub(super) asked: Option<Asked>,
+    /// The link over which a sync was forwarded. Its leader may remember it when the link is long gone, so no later one has
+    /// its number.
+    pub(super) asked_on: Option<LinkId>,
     /// Stands for a whole state in a set of canonical ones.
     pub(super) canonical: Option<u64>,
+}
+
+/// A sync that has no answer yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Asked {
+    /// Whom the client asked.
+    pub(super) server: usize,
+    /// The latest epoch established by then.
+    pub(super) established: Epoch,
+    /// What clients had been told by then.
+    pub(super) acked: Vec<Txn<u8>>,
 }
 
 /// A step of the environment. Servers are numbered from 0.
@@ -105,6 +123,10 @@ pub enum Action {
     /// A client's transaction reaches the leader.
     Propose {
         leader: u8,
+    },
+    /// A client asks this server for a sync.
+    Ask {
+        server: u8,
     },
     /// An armed timer fires.
     Expire {

@@ -2,15 +2,16 @@
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use zab::{Config, Message, Policy, Timing};
+use zab::{Config, Message, Policy, Quorums, ServerSet, Timing, Verifier};
 use zab_properties::election::{self, ElectionInvariant};
 use zab_properties::sometimes::Situation;
 use zab_properties::{Ghosts, IdSet, Invariant, safety};
 
 use super::act::Step;
 use super::arms::Arms;
+use super::disk::{Disk, first_disks, first_ghosts};
 use super::hashing::{IDENTITY, Permutation, Renaming, hash_link, server_hash};
 use super::heal;
 use super::server::{Server, id_of};
@@ -33,8 +34,8 @@ pub struct Ensemble<P> {
     /// A bit for each of the liveness checks that are judged.
     pub(super) judged_liveness: u8,
     configs: Vec<Config>,
+    quorums: Quorums,
     reached: Arc<AtomicU64>,
-    messages: Arc<AtomicU32>,
     pub(super) arms: Arc<Arms>,
     pub(super) longest: Arc<AtomicUsize>,
 }
@@ -69,7 +70,7 @@ impl<P: Policy + Send + Sync + 'static> Ensemble<P> {
             .into_iter()
             .filter(|it| judged.contains(it.number))
             .collect();
-        let voters = || (0..usize::from(setup.servers)).map(id_of);
+        let quorums = quorums_of(&setup);
         let config = |index| Config {
             oracle: setup.has_oracle(),
             opening_txn: setup.opening_txn,
@@ -80,9 +81,10 @@ impl<P: Policy + Send + Sync + 'static> Ensemble<P> {
                 notify_max: Timing::default().notify_min,
                 ..Timing::default()
             },
-            ..Config::new(id_of(index), voters())
+            quorums: quorums.clone(),
+            ..Config::new(id_of(index), quorums.voters().iter())
         };
-        let configs = (0..usize::from(setup.servers)).map(config).collect();
+        let configs: Vec<Config> = (0..usize::from(setup.servers)).map(config).collect();
         let step_invariants = chosen
             .iter()
             .copied()
@@ -100,8 +102,8 @@ impl<P: Policy + Send + Sync + 'static> Ensemble<P> {
             judged_votes,
             judged_liveness,
             configs,
+            quorums,
             reached: Arc::default(),
-            messages: Arc::default(),
             arms: Arc::default(),
             longest: Arc::default(),
         }
@@ -109,6 +111,19 @@ impl<P: Policy + Send + Sync + 'static> Ensemble<P> {
 
     pub(super) fn config(&self, server: usize) -> Config {
         self.configs[server].clone()
+    }
+
+    pub(super) fn observes(&self, server: usize) -> bool {
+        self.configs[server].observer
+    }
+
+    /// Whether these servers, a bit for each, are a quorum: the core's own answer, without its policy.
+    pub(super) fn is_quorum(&self, servers: u32) -> bool {
+        let set: ServerSet = (0..self.configs.len())
+            .filter(|index| servers & 1 << index != 0)
+            .map(id_of)
+            .collect();
+        self.quorums.is_quorum(&set)
     }
 
     pub(super) fn mark(&self, situation: Situation) {
@@ -126,7 +141,6 @@ impl<P: Policy + Send + Sync + 'static> Ensemble<P> {
     pub(super) fn unobserved(&self) -> Self {
         Self {
             reached: Arc::default(),
-            messages: Arc::default(),
             arms: Arc::default(),
             ..self.clone()
         }
@@ -138,11 +152,11 @@ impl<P: Policy + Send + Sync + 'static> Ensemble<P> {
         BY_STATE.iter().all(|it| reached.contains(it.number()))
     }
 
-    /// R22: counts the kinds of messages that were delivered.
-    pub(super) fn mark_message(&self, message: &Message<u8>) {
-        let Some(kind) = kind(message) else { return };
-        let seen = self.messages.fetch_or(1 << kind, Ordering::Relaxed) | 1 << kind;
-        if seen.count_ones() == KINDS {
+    /// R22, and the arms that a delivery takes.
+    pub(super) fn note_message(&self, phase: zab::Phase, message: &Message<u8>) {
+        self.arms.note(phase, message);
+        let seen = IdSet::from_bits(self.reached.load(Ordering::Relaxed));
+        if !seen.contains(Situation::EveryMessage.number()) && self.arms.every_message() {
             self.mark(Situation::EveryMessage);
         }
     }
@@ -154,15 +168,27 @@ impl<P: Policy + Send + Sync + 'static> Ensemble<P> {
             && fingerprint(state, &IDENTITY).is_multiple_of(16)
     }
 
-    fn start(&self) -> State<P> {
-        Step::start(self, self.empty())
+    /// Servers that start with these disks; with empty ones if none are given.
+    fn start(&self, disks: &[Disk]) -> State<P> {
+        let mut state = self.empty();
+        for (server, disk) in state.servers.iter_mut().zip(disks) {
+            let server = Arc::make_mut(server);
+            server.issued.clone_from(&disk.history);
+            server.disk = disk.clone();
+        }
+        if !disks.is_empty() {
+            state.ghosts = Arc::new(first_ghosts());
+        }
+        Step::start(self, state)
     }
 
     /// Servers that nobody has started.
     pub(super) fn empty(&self) -> State<P> {
         let count = usize::from(self.setup.servers);
         State {
-            servers: (0..count).map(|_| Arc::new(Server::new())).collect(),
+            servers: (0..count)
+                .map(|index| Arc::new(Server::new(self.observes(index))))
+                .collect(),
             hashes: (0..count).map(|_| Arc::default()).collect(),
             links: Vec::new(),
             mail: vec![
@@ -197,55 +223,48 @@ impl<P: Policy + Send + Sync + 'static> Ensemble<P> {
                 ..Polling::default()
             },
             spent: Spent::default(),
+            asks: 0,
+            asked: None,
+            asked_on: None,
             canonical: None,
         }
     }
 }
 
-const BY_STATE: [Situation; 7] = [
+/// What is a quorum of these servers. The last ones observe.
+fn quorums_of(setup: &Setup) -> Quorums {
+    let mut voters = (0..usize::from(setup.servers - setup.observers)).map(id_of);
+    if setup.groups.is_empty() {
+        return Quorums::of(Verifier::majority(voters));
+    }
+    let groups = setup.groups.iter().map(|size| {
+        let members = voters.by_ref().take(usize::from(*size));
+        members.map(|id| (id, 1)).collect::<Vec<_>>()
+    });
+    Quorums::weighted(groups.collect::<Vec<_>>())
+}
+
+const BY_STATE: [Situation; 6] = [
     Situation::EstablishedLeader,
     Situation::TwoLeaders,
     Situation::DeliveredByAll,
     Situation::TwoEpochsDelivered,
     Situation::EpochSkipped,
-    Situation::RestartBetweenEpochs,
     Situation::BudgetsUsed,
 ];
-
-/// The kinds of messages that an ensemble of voters without clients exchanges. SNAP and TRUNC have situations of their
-/// own, PING and the rest belong to simulation.
-fn kind(message: &Message<u8>) -> Option<u32> {
-    match message {
-        Message::FollowerInfo { .. } => Some(0),
-        Message::LeaderInfo { .. } => Some(1),
-        Message::AckEpoch { .. } => Some(2),
-        Message::Diff { .. } => Some(3),
-        Message::NewLeader { .. } => Some(4),
-        Message::Ack { .. } => Some(5),
-        Message::UpToDate => Some(6),
-        Message::Proposal(_) => Some(7),
-        Message::Commit { .. } => Some(8),
-        Message::Trunc { .. }
-        | Message::Snap { .. }
-        | Message::Request { .. }
-        | Message::Ping { .. }
-        | Message::Revalidate { .. }
-        | Message::Sync
-        | Message::Inform(_)
-        | Message::CommitAndActivate { .. }
-        | Message::ObserverInfo { .. }
-        | Message::InformAndActivate { .. } => None,
-    }
-}
-
-const KINDS: u32 = 9;
 
 impl<P: Policy + Send + Sync + 'static> Subject for Ensemble<P> {
     type State = State<P>;
     type Action = Action;
 
     fn starts(&self) -> Vec<State<P>> {
-        vec![self.start()]
+        if !self.setup.histories {
+            return vec![self.start(&[])];
+        }
+        first_disks(usize::from(self.setup.servers))
+            .iter()
+            .map(|disks| self.start(disks))
+            .collect()
     }
 
     fn enabled(&self, state: &State<P>, actions: &mut Vec<Action>) {
@@ -283,6 +302,14 @@ impl<P: Policy + Send + Sync + 'static> Subject for Ensemble<P> {
             && self.stuck(state).is_empty()
     }
 
+    fn judged(&self) -> Vec<&'static str> {
+        let all = crate::catalogue::properties_of(self.setup.granularity);
+        let chosen = &self.setup.judged;
+        all.into_iter()
+            .filter(|id| chosen.is_empty() || chosen.iter().any(|it| it == id))
+            .collect()
+    }
+
     // What follows an election is one step in G2, which commits nothing.
     fn violations_at_end(&self, state: &State<P>) -> Vec<&'static str> {
         if self.setup.is_stub() {
@@ -291,10 +318,9 @@ impl<P: Policy + Send + Sync + 'static> Subject for Ensemble<P> {
         self.led_astray(state)
     }
 
-    // Only the oracle treats servers alike: votes break ties by id.
+    // Only the oracle treats servers alike: votes break ties by id. Members of one group are no members of another.
     fn canon(&self) -> Option<Canon<State<P>>> {
-        self.setup
-            .has_oracle()
+        (self.setup.has_oracle() && self.setup.groups.is_empty())
             .then_some(canonical::<P> as Canon<State<P>>)
     }
 
@@ -308,8 +334,9 @@ impl<P: Policy + Send + Sync + 'static> Subject for Ensemble<P> {
 
     fn remarks(&self) -> Vec<String> {
         let mut remarks = Vec::new();
-        if !self.setup.is_stub() {
-            remarks.push(format!("arms never taken: {}", self.arms.untaken()));
+        remarks.push(format!("arms never taken: {}", self.arms.untaken()));
+        if !self.setup.has_oracle() {
+            remarks.push(format!("votes never heard: {}", self.arms.unheard()));
         }
         let steps = self.longest_recovery();
         if steps > 0 {
@@ -333,7 +360,8 @@ impl<P: Policy + Send + Sync + 'static> Subject for Ensemble<P> {
             | Action::NoticeClose { .. }
             | Action::DiskStep { .. }
             | Action::Restart { .. }
-            | Action::Propose { .. } => false,
+            | Action::Propose { .. }
+            | Action::Ask { .. } => false,
         }
     }
 
@@ -382,12 +410,19 @@ impl Setup {
 /// The state's fingerprint with its servers in the order of what can be said of them without names.
 fn canonical<P: Policy>(state: &State<P>) -> State<P> {
     let count = state.servers.len();
-    let mut keys: Vec<(u64, u8)> = (0..count)
-        .map(|index| (key(state, index), index as u8))
+    // Observers stay behind the voters: no name makes one of them the other.
+    let mut keys: Vec<(bool, u64, u8)> = (0..count)
+        .map(|index| {
+            (
+                state.servers[index].observes,
+                key(state, index),
+                index as u8,
+            )
+        })
         .collect();
     keys.sort_unstable();
     let mut to = IDENTITY;
-    for (place, (_, index)) in keys.iter().enumerate() {
+    for (place, (_, _, index)) in keys.iter().enumerate() {
         to[usize::from(*index)] = place as u8;
     }
     State {
@@ -398,6 +433,9 @@ fn canonical<P: Policy>(state: &State<P>) -> State<P> {
         ghosts: Arc::clone(&state.ghosts),
         polling: Polling::default(),
         spent: state.spent,
+        asks: state.asks,
+        asked: None,
+        asked_on: None,
         canonical: Some(fingerprint(state, &to)),
     }
 }
@@ -468,6 +506,18 @@ pub(super) fn fingerprint<P: Policy>(state: &State<P>, to: &Permutation) -> u64 
     state.ghosts.hash(&mut hasher);
     hasher.mix(state.ghosts.broken.bits());
     state.spent.hash(&mut hasher);
+    // What most runs do not have changes no fingerprint of theirs: some properties are asked of one state in so many.
+    if state.asks > 0 {
+        hasher.mix(u64::from(state.asks));
+    }
+    if let Some(link) = state.asked_on {
+        hasher.write_u64(link.0);
+    }
+    if let Some(asked) = &state.asked {
+        hasher.place(Some(asked.server));
+        hasher.mix(asked.established.0.unsigned_abs());
+        asked.acked.hash(&mut hasher);
+    }
     hasher.finish()
 }
 

@@ -72,8 +72,7 @@ impl<P: Policy + Send + Sync + 'static> Ensemble<P> {
         let voters: Vec<Voter> = servers
             .map(|(index, it)| voter(index, it.peer.as_ref()))
             .collect();
-        let majority = voters.len() as u32 / 2;
-        let quorum = |mask: u32| mask.count_ones() > majority;
+        let quorum = |mask: u32| self.is_quorum(mask);
         look(&Poll {
             voters: &voters,
             won: &state.polling.won,
@@ -98,24 +97,17 @@ impl<P: Policy + Send + Sync + 'static> Ensemble<P> {
         })
     }
 
-    /// F6: whether each looking server that can hear an established ensemble is part of it after a fair schedule.
+    /// F6: whether each server is part of the ensemble that is established now, after a fair schedule.
     pub(super) fn joiners_end(&self, state: &State<P>) -> bool {
-        let Some(leader) = established(state) else {
+        let Some(leader) = (0..state.servers.len()).find(|it| self.serves(state, *it)) else {
             return true;
         };
         let end = self.unobserved().fair_votes(state);
-        let Some(now) = established(&end).filter(|now| *now == leader) else {
-            return true;
-        };
         self.poll(&end, |poll| {
-            let role_at_end = poll
-                .voters
-                .iter()
-                .filter(|voter| voter.up)
-                .map(|voter| voter.role);
-            let mut turns = role_at_end.map(|role| Turn::Ended {
-                role,
-                leader: id_of(now),
+            let mut turns = poll.voters.iter().map(|voter| Turn::Ended {
+                server: voter.id,
+                role: voter.role,
+                leader: id_of(leader),
             });
             turns.all(|turn| !election::violated(&self.votes, poll, &turn).contains(JOINER_ENDS))
         })
@@ -124,23 +116,20 @@ impl<P: Policy + Send + Sync + 'static> Ensemble<P> {
 
 pub(super) const JOINER_ENDS: u8 = 6;
 
-/// The leader that serves with a quorum, if there is one.
-fn established<P: Policy>(state: &State<P>) -> Option<usize> {
-    let status = |index: usize| state.servers[index].peer.as_ref().map(Peer::status);
-    (0..state.servers.len()).find(|index| {
-        status(*index).is_some_and(|it| {
-            it.role == RoleKind::Leading
-                && it.phase == zab::Phase::Broadcast
-                && it.learners >= state.servers.len() / 2
-        })
-    })
-}
-
 impl<P: Policy + Send + Sync + 'static> Step<'_, P> {
     /// A notification reaches a server: it counts for the election that the server is in.
     pub(super) fn note_heard(&mut self, from: usize, to: usize, notification: &Notification) {
         let count = self.state.servers.len();
         let looking = self.status(to).is_some_and(|it| it.electing);
+        if let Some(hearer) = self.status(to) {
+            let hearer = match hearer.role {
+                RoleKind::Looking => ServerState::Looking,
+                RoleKind::Following => ServerState::Following,
+                RoleKind::Leading => ServerState::Leading,
+                RoleKind::Observing => ServerState::Observing,
+            };
+            self.model.arms.note_vote(hearer, notification.state);
+        }
         if looking {
             let heard = Heard {
                 from: id_of(from),

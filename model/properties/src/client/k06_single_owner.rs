@@ -1,4 +1,4 @@
-//! K6, single owner: A session has one owner at a time, and nothing that comes through another server than its owner takes effect.
+//! K6, single owner: Nothing that comes through another server than its session's owner takes effect.
 
 use super::{ClientInvariant, History};
 
@@ -8,7 +8,7 @@ pub(super) fn invariant() -> ClientInvariant {
         number: 6,
         id: "K6",
         name: "single owner",
-        statement: "A session has one owner at a time, and nothing that comes through another server than its owner takes effect.",
+        statement: "Nothing that comes through another server than its session's owner takes effect.",
         holds,
     }
 }

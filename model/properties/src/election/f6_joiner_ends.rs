@@ -1,4 +1,4 @@
-//! F6, a joiner ends: A looking server that can hear a stable quorum ends as a follower of its leader, in a fair schedule of bounded length.
+//! F6, a joiner ends: A looking server that can hear a stable quorum ends as a follower of its leader, who still leads, in a fair schedule of bounded length.
 
 use super::{ElectionInvariant, Poll, Turn};
 use crate::Role;
@@ -9,7 +9,7 @@ pub(super) fn invariant() -> ElectionInvariant {
         number: 6,
         id: "F6",
         name: "a joiner ends",
-        statement: "A looking server that can hear a stable quorum ends as a follower of its leader, in a fair schedule of bounded length.",
+        statement: "A looking server that can hear a stable quorum ends as a follower of its leader, who still leads, in a fair schedule of bounded length.",
         state: None,
         step: Some(step),
     }
@@ -17,7 +17,18 @@ pub(super) fn invariant() -> ElectionInvariant {
 
 fn step(_: &Poll<'_>, turn: &Turn<'_>) -> bool {
     match turn {
-        Turn::Ended { role, leader } => *role == Role::Following(*leader) || *role == Role::Leading,
+        Turn::Ended {
+            server,
+            role,
+            leader,
+        } => {
+            let wanted = if server == leader {
+                Role::Leading
+            } else {
+                Role::Following(*leader)
+            };
+            *role == wanted
+        }
         Turn::Voted { .. } | Turn::Settled { .. } => true,
     }
 }

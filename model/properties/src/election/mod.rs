@@ -66,8 +66,13 @@ pub enum Turn<'a> {
         first: &'a [Ballot],
         faultless: bool,
     },
-    /// A fair schedule without faults has ended, and this server should have found its ensemble.
-    Ended { role: Role, leader: ServerId },
+    /// A fair schedule without faults has ended, and this server should have found its ensemble: that of `leader`, who
+    /// served a quorum when the schedule began.
+    Ended {
+        server: ServerId,
+        role: Role,
+        leader: ServerId,
+    },
 }
 
 /// An election that was won: the evidence is the set of servers (bits in the host's order) whose votes it rests on.

@@ -165,10 +165,7 @@ fn f4_leaders_of_one_round_share_evidence() {
         leader: ServerId(leader),
         evidence,
     };
-    let turn = Turn::Ended {
-        role: Role::Leading,
-        leader: ServerId(3),
-    };
+    let turn = ended(3, Role::Leading);
     assert_eq!(judge(&voters(), &[won(1, 0b011), won(3, 0b110)], &turn), []);
     assert_eq!(
         judge(&voters(), &[won(1, 0b001), won(3, 0b110)], &turn),
@@ -179,10 +176,7 @@ fn f4_leaders_of_one_round_share_evidence() {
 // spec: F5.
 #[test]
 fn f5_a_settled_vote_names_leader_and_epoch() {
-    let turn = Turn::Ended {
-        role: Role::Leading,
-        leader: ServerId(3),
-    };
+    let turn = ended(3, Role::Leading);
     let mut voters = voters();
     voters[0] = Voter {
         epoch: Some(Epoch(1)),
@@ -193,30 +187,29 @@ fn f5_a_settled_vote_names_leader_and_epoch() {
     assert_eq!(judge(&voters, &[], &turn), [5]);
 }
 
+fn ended(server: i64, role: Role) -> Turn<'static> {
+    Turn::Ended {
+        server: ServerId(server),
+        role,
+        leader: ServerId(3),
+    }
+}
+
 // spec: F6.
 #[test]
 fn f6_a_joiner_ends_as_follower() {
-    let leader = ServerId(3);
-    assert_eq!(
-        judge(
-            &voters(),
-            &[],
-            &Turn::Ended {
-                role: Role::Following(leader),
-                leader
-            }
-        ),
-        []
-    );
-    assert_eq!(
-        judge(
-            &voters(),
-            &[],
-            &Turn::Ended {
-                role: Role::Looking,
-                leader
-            }
-        ),
-        [6]
-    );
+    let judged = |server, role| judge(&voters(), &[], &ended(server, role));
+    assert_eq!(judged(1, Role::Following(ServerId(3))), []);
+    assert_eq!(judged(1, Role::Looking), [6]);
+    assert_eq!(judged(1, Role::Following(ServerId(2))), [6]);
+}
+
+// spec: F6. One of them leads, and it is the one that led; nobody leads if the ensemble is lost.
+#[test]
+fn f6_the_leader_alone_ends_leading() {
+    let judged = |server, role| judge(&voters(), &[], &ended(server, role));
+    assert_eq!(judged(3, Role::Leading), []);
+    assert_eq!(judged(2, Role::Leading), [6]);
+    assert_eq!(judged(3, Role::Looking), [6]);
+    assert_eq!(judged(3, Role::Following(ServerId(2))), [6]);
 }

@@ -1,4 +1,4 @@
-//! S1-S27: what holds in every state and of every step of an ensemble (zab-model section 7).
+//! S1-S28: what holds in every state and of every step of an ensemble (zab-model section 7).
 
 mod s01_leadership;
 mod s02_primary_uniqueness;
@@ -27,6 +27,7 @@ mod s24_no_stale_effect;
 mod s25_no_fault;
 mod s26_zxid_sanity;
 mod s27_opens_on_durable_history;
+mod s28_confirmed_read;
 
 use alloc::vec::Vec;
 
@@ -62,6 +63,7 @@ pub fn all<T: Value>() -> Vec<Invariant<T>> {
         s25_no_fault::invariant(),
         s26_zxid_sanity::invariant(),
         s27_opens_on_durable_history::invariant(),
+        s28_confirmed_read::invariant(),
     ]
 }
 

@@ -152,7 +152,7 @@ fn ids_are_numbers_in_order() {
         assert_eq!(invariant.id, alloc::format!("S{number}"));
         assert!(invariant.state.is_some() || invariant.step.is_some());
     }
-    assert_eq!(super::all::<u8>().len(), 27);
+    assert_eq!(super::all::<u8>().len(), 28);
 }
 
 /// Asserts that the spoiled sample violates this property, perhaps among others.
@@ -343,6 +343,22 @@ fn bad_facts_break_what_they_should() {
                 after: three.zxid,
             },
         ),
+        (
+            "S28",
+            Fact::Confirmed {
+                server,
+                established: Epoch(9),
+                acked: &[],
+            },
+        ),
+        (
+            "S28",
+            Fact::Confirmed {
+                server,
+                established: Epoch(1),
+                acked: &[txn(9, 1)],
+            },
+        ),
         ("S24", Fact::StaleInput { server }),
         ("S25", Fact::Fault),
         (
@@ -372,12 +388,4 @@ fn a_promise_binds_before_it_is_durable() {
     assert!(sample.broken_by(&promise(1, 4)).is_empty());
     assert!(sample.broken_by(&promise(1, 3)).contains(&"S19"));
     assert!(sample.broken_by(&promise(3, 4)).contains(&"S19"));
-}
-
-#[test]
-fn renaming_twice_gives_the_same_ghosts() {
-    let ghosts = Sample::good().ghosts;
-    let swap = |id: ServerId| ServerId(4 - id.0);
-    assert_ne!(ghosts.renamed(swap), ghosts);
-    assert_eq!(ghosts.renamed(swap).renamed(swap), ghosts);
 }
