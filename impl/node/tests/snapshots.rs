@@ -263,3 +263,23 @@ fn a_keeper_without_a_log_keeps_a_leaders_snapshots_alone() {
     assert_eq!(restored.warnings, Vec::<String>::new());
     assert_eq!(restored.tree.digest(), read_digest(&shared));
 }
+
+/// An epoch begins at a zxid that no log ever holds.
+// spec: DF-ALG-12, DF-EPO-04
+#[test]
+fn the_beginning_of_an_adopted_epoch_is_durable() {
+    let store = store();
+    let (_, log) = leader();
+    let settings = zk_tree::Settings::default();
+    let mut keeper = Keeper::new(Arc::clone(&store), start(&store).log, settings);
+    write(&mut keeper, 1, Write::Append(log[0].clone()));
+    let epoch = Epoch(2);
+    write(&mut keeper, 2, Write::AcceptedEpoch(epoch));
+    assert_eq!(keeper.synced(), Some(1));
+    write(&mut keeper, 3, Write::CurrentEpoch(epoch));
+    assert_eq!(keeper.synced(), Some(epoch.start().0));
+    // What may come before it again is not durable yet.
+    let after = Zxid(1);
+    write(&mut keeper, 4, Write::Truncate { after });
+    assert_eq!(keeper.synced(), Some(1));
+}

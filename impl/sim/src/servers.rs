@@ -363,13 +363,13 @@ impl World {
             return;
         };
         match filler.step() {
-            Ok(true) => process.keeper.return_filler(Some(filler)),
+            Ok(true) => process.keeper.return_filler(filler),
             Ok(false) => {
                 process.filler = Some(filler);
                 self.next_fill_step(server);
             }
             Err(error) => {
-                process.keeper.return_filler(None);
+                process.keeper.return_filler(filler);
                 self.say(|| format!("{}: no next log file: {error}", server + 1));
             }
         }

@@ -28,6 +28,23 @@ pub enum Error {
         /// What is wrong with it.
         what: String,
     },
+    /// A whole record that the configuration is too small for: refuse to start, exit status 3. Nothing is damaged, and
+    /// nothing on disk was changed.
+    // spec: DF-LOG-08
+    #[error(
+        "{path}: the record at byte {offset} has {len} bytes, and jute.maxbuffer with jute.maxbuffer.extrasize allows \
+         {limit}: set jute.maxbuffer as it was when this log was written; nothing was changed", path = path.display()
+    )]
+    TooLong {
+        /// The log file.
+        path: PathBuf,
+        /// Where in it, in bytes.
+        offset: u64,
+        /// Bytes of the record's payload.
+        len: usize,
+        /// Bytes that are allowed.
+        limit: usize,
+    },
     /// The log can take no more records and says nothing about those not yet synced: end the process.
     /// A failed sync is never tried again.
     // spec: DF-SYN-06, P-DIE, FT-DISK-05, FT-DISK-06
@@ -139,8 +156,10 @@ impl<T> Context<T> for io::Result<T> {
 
 /// A decoder's complaint at a byte of a snapshot stream.
 pub(crate) fn bad_snapshot(offset: u64, error: DecodeError) -> Error {
-    Error::BadSnapshot {
-        offset,
-        what: error.to_string(),
+    let mut what = error.to_string();
+    // spec: DF-LOG-08. Written under another limit, it is not damaged.
+    if let DecodeError::Length { len: 1.., .. } = error {
+        what.push_str(" (jute.maxbuffer with jute.maxbuffer.extrasize)");
     }
+    Error::BadSnapshot { offset, what }
 }

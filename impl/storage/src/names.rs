@@ -25,6 +25,8 @@ impl Compression {
 
 /// Ends the names of files that are still being written.
 pub(crate) const TEMPORARY: &str = ".tmp";
+/// Before the number of an unfinished snapshot beside others of its zxid.
+const NUMBER: char = '~';
 /// Holds the synced end of the log. Begins with neither `log.` nor `snapshot.`, so that Apache passes it by.
 // spec: DF-ALG-02
 pub(crate) const MARK: &str = "vivarium.mark";
@@ -46,6 +48,15 @@ pub fn log_name(zxid: i64) -> String {
 /// `snapshot.<last zxid when it began>[.gz|.snappy]`
 pub fn snapshot_name(zxid: i64, compression: Compression) -> String {
     format!("snapshot.{zxid:x}{}", compression.suffix())
+}
+
+/// The name of a snapshot that is being written, the `number`th of its zxid.
+pub(crate) fn unfinished_name(zxid: i64, compression: Compression, number: u32) -> String {
+    let name = snapshot_name(zxid, compression);
+    match number {
+        0 => format!("{name}{TEMPORARY}"),
+        _ => format!("{name}{NUMBER}{number}{TEMPORARY}"),
+    }
 }
 
 /// The zxid in a log's name, if it is exactly as [`log_name`] writes it.
@@ -73,7 +84,8 @@ pub fn parse_snapshot(name: &str) -> Option<(i64, Compression)> {
 pub(crate) fn is_leftover(name: &str) -> bool {
     let unfinished = name.strip_suffix(TEMPORARY);
     unfinished.is_some_and(|name| {
-        parse_snapshot(name).is_some()
+        let numbered = name.rsplit_once(NUMBER).map(|(snapshot, _)| snapshot);
+        parse_snapshot(numbered.unwrap_or(name)).is_some()
             || ["acceptedEpoch", "currentEpoch", SESSIONS, FLOOR].contains(&name)
     }) || name == SPARE
 }

@@ -133,6 +133,185 @@ fn ft_disk_03_last_records_torn_at_every_byte() {
     }
 }
 
+// spec: DF-LOG-08, DF-RD-02. A server that ran with a greater jute.maxbuffer acknowledged it: it is no torn tail.
+#[test]
+fn a_whole_record_above_the_limit_is_refused_and_kept() {
+    const LONG: usize = 3_000_000;
+    let roomy = Config {
+        limit_bytes: 8 << 20,
+        ..config()
+    };
+    for (follows, marked) in [(false, false), (true, false), (false, true), (true, true)] {
+        let disk = SimDisk::new();
+        let mut server = start_with(std::sync::Arc::new(disk.clone()), roomy.clone())
+            .unwrap()
+            .0;
+        server.fill(1..=5).unwrap();
+        server
+            .append(6, &create("/long", &vec![b'l'; LONG]))
+            .unwrap();
+        server.log().sync().unwrap();
+        if follows {
+            server.fill(7..=8).unwrap();
+        }
+        drop(server);
+        if !marked {
+            disk.delete_file(&file("vivarium.mark"));
+        }
+        disk.kill_process();
+        let before = disk.contents();
+        let store = open(&disk, config()).unwrap();
+        let refused = store.recover(&mut Model::default());
+        let Err(error @ Error::TooLong { .. }) = &refused else {
+            panic!("{follows} {marked}: {refused:?}")
+        };
+        assert!(error.to_string().contains("jute.maxbuffer"), "{error}");
+        assert_eq!(before, disk.contents(), "a refusal changes nothing");
+        drop(store);
+        let (server, _) = restart_with(&disk, roomy.clone());
+        assert_eq!(server.model.last, if follows { 8 } else { 6 });
+    }
+}
+
+// spec: DF-ALG-01, DF-RD-03. What merely announces such a length is torn as any other, and nothing whole may lie behind.
+#[test]
+fn a_record_above_the_limit_that_is_not_whole_is_torn() {
+    const LONG: usize = 3_000_000;
+    let roomy = Config {
+        limit_bytes: 8 << 20,
+        ..config()
+    };
+    let disk = SimDisk::new();
+    let mut server = start_with(std::sync::Arc::new(disk.clone()), roomy)
+        .unwrap()
+        .0;
+    server.fill(1..=5).unwrap();
+    server.append(6, &create("/short", &[b's'; 9000])).unwrap();
+    server
+        .append(7, &create("/long", &vec![b'l'; LONG]))
+        .unwrap();
+    server.log().sync().unwrap();
+    drop(server);
+    disk.delete_file(&file("vivarium.mark"));
+    let whole = disk.read_file(&file("log.1")).unwrap();
+    let lose_the_last_page_of = |number: usize| {
+        let (from, behind) = record(&whole, number);
+        let torn = disk.fork();
+        edit(&torn, "log.1", |bytes| bytes[behind - 4096..behind].fill(0));
+        (torn, from)
+    };
+    let (torn, from) = lose_the_last_page_of(5);
+    assert_eq!(refused(&torn, config(), "log.1").offset, from as u64);
+    let (torn, _) = lose_the_last_page_of(6);
+    let (server, facts) = restart(&torn);
+    assert_eq!(server.model.last, 6);
+    assert!(facts.warnings.concat().contains("torn at byte"));
+}
+
+/// A leader tells Apache's server to forget what ours had synced, and the epoch after it goes on in a file of its own.
+// spec: DF-ALG-02, DF-LOG-30
+#[test]
+fn what_another_server_took_back_meanwhile_is_no_damage() {
+    let (disk, server) = five();
+    drop(server);
+    let mark = disk.read_file(&file("vivarium.mark")).unwrap();
+    let (third, _) = record(&disk.read_file(&file("log.1")).unwrap(), 3);
+    edit(&disk, "log.1", |bytes| bytes.truncate(third));
+    // As long as nothing comes behind it, it may be damage as well.
+    assert_eq!(refused(&disk, config(), "log.1").offset, third as u64);
+    disk.delete_file(&file("vivarium.mark"));
+    let (mut server, _) = restart(&disk);
+    server.fill(zxids(2, 1..=3)).unwrap();
+    drop(server);
+    disk.put_file(&file("vivarium.mark"), &mark);
+    let (server, facts) = restart(&disk);
+    assert_eq!(server.model.replayed[..3], [1, 2, 3]);
+    assert_eq!(server.model.last, 2 << 32 | 3);
+    assert!(
+        facts.warnings.concat().contains("took it back"),
+        "{facts:?}"
+    );
+    drop(server);
+    // The start has a mark of its own now.
+    let (_, facts) = restart(&disk);
+    assert_eq!(facts.warnings, Vec::<String>::new());
+}
+
+/// Names of unfinished files.
+fn unfinished(disk: &SimDisk) -> Vec<String> {
+    let files = disk.contents().into_iter();
+    let names = files.map(|(path, _)| path.display().to_string());
+    names.filter(|name| name.ends_with(".tmp")).collect()
+}
+
+// spec: FT-DISK-09, DF-SNAP-10, P-BOUND
+#[test]
+fn a_snapshot_that_nobody_finishes_leaves_no_file() {
+    let (disk, server) = five();
+    let begin = || server.store.snapshot(5, Default::default()).unwrap();
+    let prepare = || {
+        let mut writer = begin();
+        put_model(&mut writer, &server.model).unwrap();
+        writer
+            .prepare(zk_storage::snapshot::Tail::default())
+            .unwrap()
+    };
+    drop(begin());
+    assert_eq!(unfinished(&disk), Vec::<String>::new());
+    // Two of one zxid: the end of the first is not that of the second.
+    let mut prepared = prepare();
+    let other = prepare();
+    assert_eq!(unfinished(&disk).len(), 2);
+    drop(std::mem::replace(&mut prepared, other));
+    assert_eq!(unfinished(&disk).len(), 1);
+    let Server { store, log, .. } = server;
+    store.install(&mut log.unwrap(), &prepared).unwrap();
+    drop(prepared);
+    assert_eq!(unfinished(&disk), Vec::<String>::new());
+    assert!(disk.read_file(&file("snapshot.5")).is_ok());
+}
+
+// spec: FT-DISK-09, P-BOUND
+#[test]
+fn a_snapshot_whose_end_cannot_be_written_leaves_no_file() {
+    let (disk, server) = five();
+    let mut writer = server.store.snapshot(5, Default::default()).unwrap();
+    put_model(&mut writer, &server.model).unwrap();
+    fail(&disk, ENOSPC, |call| call.kind == CallKind::SyncData);
+    write_model(writer, &Model::default()).unwrap_err();
+    disk.clear_hook();
+    assert_eq!(unfinished(&disk), Vec::<String>::new());
+}
+
+// spec: FT-DISK-08, DF-PAD-01. What is written ahead must not take what the log itself needs.
+#[test]
+fn a_next_file_that_cannot_be_prepared_gives_its_space_back() {
+    let (disk, mut server) = five();
+    server.fill(6..=200).unwrap();
+    let is_spare = |call: &zk_storage::sim::Call| call.path.ends_with("vivarium.spare");
+    let spare = || disk.read_file(&file("vivarium.spare"));
+    // While its zeros are written.
+    let mut filler = server.log().take_filler().unwrap().unwrap();
+    assert!(spare().is_ok());
+    fail(&disk, ENOSPC, move |call| {
+        is_spare(call) && matches!(call.kind, CallKind::Write { .. } | CallKind::SyncData)
+    });
+    filler.step().unwrap_err();
+    server.log().return_filler(filler);
+    assert!(spare().is_err(), "still there");
+    // While it is made.
+    server.log().take_filler().unwrap_err();
+    assert!(spare().is_err(), "still there");
+    disk.clear_hook();
+    server.fill(201..=202).unwrap();
+    server.prepare_next_file();
+    assert!(spare().is_ok());
+    server.fill(203..=500).unwrap();
+    assert!(spare().is_err(), "not used");
+    let (server, _) = restart(&disk);
+    assert_eq!(server.model.last, 500);
+}
+
 // spec: FT-DISK-04
 #[test]
 fn ft_disk_04_an_early_page_missing_and_a_later_one_there() {

@@ -571,11 +571,11 @@ fn another_thread_may_prepare_the_next_file() {
         "one at a time"
     );
     server.fill(201..=400).unwrap();
-    server.log().return_filler(Some(filler));
+    server.log().return_filler(filler);
     let again = server.log().take_filler().unwrap();
     let mut filler = again.expect("one that is not whole has failed");
     while !filler.step().unwrap() {}
-    server.log().return_filler(Some(filler));
+    server.log().return_filler(filler);
     server.fill(401..=800).unwrap();
     assert_eq!(restart(&disk).0.model.last, 800);
     assert!(
@@ -700,7 +700,7 @@ fn no_more_zeros_are_prepared_than_files_use() {
             count += 1;
         }
         steps.push(count);
-        server.log().return_filler(Some(filler));
+        server.log().return_filler(filler);
         server.log().roll().unwrap();
     }
     // 8 MiB before anything is known, then a quarter more than 600 KB (1 MiB at least) and 6 MB, in steps of 256 KiB.

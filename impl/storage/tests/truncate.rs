@@ -387,12 +387,12 @@ fn a_filler_of_a_log_that_is_gone_is_dropped() {
     server.log = Some(server.store.recover(&mut server.model).unwrap().log);
     server.fill(13..=200).unwrap();
     let mut new = server.log().take_filler().unwrap().unwrap();
-    server.log().return_filler(Some(old));
+    server.log().return_filler(old);
     assert!(
         server.log().take_filler().unwrap().is_none(),
         "the new one is still away"
     );
     while !new.step().unwrap() {}
-    server.log().return_filler(Some(new));
+    server.log().return_filler(new);
     server.fill(201..=600).unwrap();
 }

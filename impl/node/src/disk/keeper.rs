@@ -40,6 +40,8 @@ pub struct Keeper {
     received: Option<Prepared>,
     /// Some: an observer's that keeps no log, with the `currentEpoch` on its disk.
     unlogged: Option<Epoch>,
+    /// Where the epoch begins whose file was written last; 0 once history was taken back.
+    adopted: i64,
     bugs: Bugs,
 }
 
@@ -52,6 +54,7 @@ impl Keeper {
             settings,
             received: None,
             unlogged: None,
+            adopted: 0,
             bugs: Bugs::default(),
         }
     }
@@ -140,7 +143,9 @@ impl Keeper {
             }
             Write::CurrentEpoch(epoch) => {
                 self.log()?.sync()?;
-                self.store.write_epoch(EpochFile::Current, epoch.0)
+                self.store.write_epoch(EpochFile::Current, epoch.0)?;
+                self.adopted = epoch.start().0;
+                Ok(())
             }
             // spec: DF-LOG-30, QP-SYN-12
             Write::Truncate { after } => {
@@ -170,6 +175,7 @@ impl Keeper {
     }
 
     fn reload(&mut self, done: &mut Done) -> Result<()> {
+        self.adopted = 0;
         self.log = None;
         let restored = restore(&self.store, &self.settings, 0)?;
         self.log = Some(restored.log);
@@ -185,17 +191,20 @@ impl Keeper {
         self.log()?.take_filler()
     }
 
-    /// Takes it back, whole; None: it failed. One of a log that has since been replaced is dropped.
-    pub fn return_filler(&mut self, filler: Option<Filler>) {
+    /// Takes it back; one that is not whole failed. One of a log that has since been replaced is dropped.
+    pub fn return_filler(&mut self, filler: Filler) {
         if let Some(log) = &mut self.log {
             log.return_filler(filler);
         }
     }
 
-    /// The zxid of the newest record that survives a crash.
+    /// The zxid through which everything survives a crash: the newest record's, or an epoch's beginning, which is no
+    /// record's and has all of them behind it.
+    // spec: DF-ALG-12, DF-EPO-04. A snapshot that shows the beginning of an epoch waits for no txn of it.
     #[must_use]
     pub fn synced(&self) -> Option<i64> {
-        self.log.as_ref().map(Log::synced)
+        let log = self.log.as_ref()?;
+        Some(log.synced().max(self.adopted))
     }
 
     /// Bytes of the current log file in use.

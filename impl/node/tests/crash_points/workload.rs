@@ -313,7 +313,7 @@ impl Server {
     fn fill(&mut self) -> Result<(), Error> {
         if let Some(mut filler) = self.log.take_filler()? {
             filler.step()?;
-            self.log.return_filler(Some(filler));
+            self.log.return_filler(filler);
         }
         Ok(())
     }

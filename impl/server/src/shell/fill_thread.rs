@@ -15,15 +15,7 @@ const PAUSE: Duration = Duration::from_millis(2);
 pub(crate) struct FillThread {
     orders: Inbox<Filler>,
     stopped: AtomicBool,
-    done: Mutex<Option<Filled>>,
-}
-
-/// What became of a file.
-#[derive(Debug)]
-pub(crate) enum Filled {
-    Whole(Filler),
-    /// The log goes on without.
-    Failed,
+    done: Mutex<Option<Filler>>,
 }
 
 impl FillThread {
@@ -32,8 +24,8 @@ impl FillThread {
         self.orders.push(filler);
     }
 
-    /// What became of it, once.
-    pub(crate) fn finished(&self) -> Option<Filled> {
+    /// The file back, once: whole, or not if that failed.
+    pub(crate) fn finished(&self) -> Option<Filler> {
         self.done
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -58,14 +50,14 @@ impl FillThread {
         }
     }
 
-    fn fill(&self, mut filler: Filler) -> Option<Filled> {
+    fn fill(&self, mut filler: Filler) -> Option<Filler> {
         while !self.stopped.load(Ordering::Relaxed) {
             match filler.step() {
-                Ok(true) => return Some(Filled::Whole(filler)),
+                Ok(true) => return Some(filler),
                 Ok(false) => std::thread::sleep(PAUSE),
                 Err(error) => {
                     tracing::warn!(%error, "the next log file could not be prepared");
-                    return Some(Filled::Failed);
+                    return Some(filler);
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use super::fatal::die;
 use super::fault::{self, Turn};
-use super::fill_thread::{FillThread, Filled};
+use super::fill_thread::FillThread;
 use super::inbox::Inbox;
 use crate::run::Batching;
 use std::sync::Arc;
@@ -47,19 +47,17 @@ impl LogThread {
 
     /// Has the next log file made, once this one is half full.
     fn prepare(&mut self) {
-        match self.fill.finished() {
-            None => {}
-            Some(Filled::Whole(filler)) => self.keeper.return_filler(Some(filler)),
-            Some(Filled::Failed) => self.try_again_at = Some(Instant::now() + RETRY),
-        }
-        match self.try_again_at {
-            None => {}
-            Some(at) if Instant::now() < at => return,
-            Some(_) => {
-                self.try_again_at = None;
-                self.keeper.return_filler(None);
+        if let Some(filler) = self.fill.finished() {
+            // spec: FT-DISK-08. The disk may be full, and what is left of it is the log's.
+            if !filler.is_ready() {
+                self.try_again_at = Some(Instant::now() + RETRY);
             }
+            self.keeper.return_filler(filler);
         }
+        if self.try_again_at.is_some_and(|at| Instant::now() < at) {
+            return;
+        }
+        self.try_again_at = None;
         match self.keeper.take_filler() {
             Ok(None) => {}
             Ok(Some(filler)) => self.fill.begin(filler),

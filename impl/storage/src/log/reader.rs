@@ -3,12 +3,12 @@
 
 use std::path::{Path, PathBuf};
 
-use simd_adler32::adler32;
+use simd_adler32::{Adler32, adler32};
 use zk_proto::log::{FileHeader, RecordHead};
 use zk_proto::{Reader, TxnHeader};
 
 use crate::disk::{Disk, DiskFile};
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 
 const CHUNK: usize = 256 * 1024;
 /// Zeros that must follow before a zero head passes for the end.
@@ -144,15 +144,9 @@ impl LogReader {
             return self.zeros_or_fault(offset);
         }
         // spec: DF-ALG-03. Apache takes length 0 under any checksum for the end; with one it is a torn head.
-        let Some(len) = usize::try_from(head.len)
-            .ok()
-            .filter(|len| (1..=self.limit).contains(len))
-        else {
-            let expected = format!("a length of 1 to {}", self.limit);
-            return Ok(end(
-                offset,
-                Some(fault(FaultKind::Torn, expected, head.len)),
-            ));
+        let Some(len) = usize::try_from(head.len).ok().filter(|len| *len > 0) else {
+            let fault = fault(FaultKind::Torn, "a length above 0", head.len);
+            return Ok(end(offset, Some(fault)));
         };
         let size = len.saturating_add(RecordHead::OVERHEAD);
         if left < size as u64 {
@@ -165,6 +159,9 @@ impl LogReader {
                     format!("{left} bytes"),
                 )),
             ));
+        }
+        if len > self.limit {
+            return self.too_long(offset, head, len);
         }
         self.need(size)?;
         let verdict = check(self.unread(), head, len);
@@ -185,6 +182,52 @@ impl LogReader {
                 }))
             }
         }
+    }
+
+    /// A record above the limit: whole, it is one that was acknowledged under another limit, and no torn tail.
+    // spec: DF-LOG-08, DF-RD-02
+    fn too_long(&self, offset: u64, head: RecordHead, len: usize) -> Result<Next<'_>> {
+        match self.check_long(offset, head, len)? {
+            Err(fault) => Ok(end(offset, Some(fault))),
+            Ok(_) => Err(Error::TooLong {
+                path: self.path.clone(),
+                offset,
+                len,
+                limit: self.limit,
+            }),
+        }
+    }
+
+    /// As `check`, of a record that the file holds and memory may not. What announces a length need not be a head.
+    fn check_long(&self, offset: u64, head: RecordHead, len: usize) -> Result<Verdict> {
+        let read = |at: u64, target: &mut [u8]| {
+            let file = &self.file;
+            file.read_full_at(at, target).at("read", &self.path)
+        };
+        let from = offset.saturating_add(RecordHead::LEN as u64);
+        let end_at = from.saturating_add(len as u64);
+        let mut end = [0];
+        let there = read(end_at, &mut end)? == end.len();
+        if let Err(fault) = check_end(there.then_some(end[0])) {
+            return Ok(Err(fault));
+        }
+        let mut chunk = vec![0; CHUNK];
+        let header = read(from, &mut chunk)?;
+        let header = chunk.get(..header.min(len)).unwrap_or_default();
+        let id = TxnHeader::read(&mut Reader::new(header));
+        let id = id.map(|(header, kind)| (header.zxid, kind));
+        let (mut sum, mut at) = (Adler32::new(), from);
+        while at < end_at {
+            let want = usize::try_from(end_at.saturating_sub(at)).unwrap_or(CHUNK);
+            let target = chunk.get_mut(..want.min(CHUNK)).unwrap_or_default();
+            let count = read(at, target)?;
+            if count == 0 {
+                break;
+            }
+            sum.write(target.get(..count).unwrap_or_default());
+            at = at.saturating_add(count as u64);
+        }
+        Ok(check_sum(head, i64::from(sum.finish()), id.ok(), len))
     }
 
     /// The end with what follows it taken into account: a byte that is not zero within `reach` bytes is a fault.
@@ -238,9 +281,15 @@ impl LogReader {
             return Ok(None);
         };
         let len = usize::try_from(head.len).unwrap_or(0);
-        let possible = (TxnHeader::LEN..=self.limit).contains(&len) && head.checksum >> 32 == 0;
+        let size = len.saturating_add(RecordHead::OVERHEAD) as u64;
+        let fits = size <= self.file_len.saturating_sub(offset);
+        let possible = len >= TxnHeader::LEN && fits && head.checksum >> 32 == 0;
         if !possible {
             return Ok(None);
+        }
+        if len > self.limit {
+            let verdict = self.check_long(offset, head, len)?;
+            return Ok(verdict.ok().map(|(zxid, _)| zxid));
         }
         self.need(len.saturating_add(RecordHead::OVERHEAD))?;
         Ok(check(self.unread(), head, len).ok().map(|(zxid, _)| zxid))
@@ -309,44 +358,38 @@ impl LogReader {
     }
 }
 
-/// Zxid and type of the record at the start of `bytes`, or what is wrong with it.
-fn check(bytes: &[u8], head: RecordHead, len: usize) -> std::result::Result<(i64, i32), Fault> {
+/// Zxid and type of a record, or what is wrong with it.
+type Verdict = std::result::Result<(i64, i32), Fault>;
+
+/// What the record at the start of `bytes` is.
+fn check(bytes: &[u8], head: RecordHead, len: usize) -> Verdict {
     let end_at = RecordHead::LEN.saturating_add(len);
     let payload = bytes.get(RecordHead::LEN..end_at).unwrap_or_default();
-    match bytes.get(end_at) {
-        Some(&RecordHead::END) => {}
-        Some(byte) => {
-            return Err(fault(
-                FaultKind::Torn,
-                "the end byte 0x42",
-                format!("{byte:#04x}"),
-            ));
-        }
-        None => {
-            return Err(fault(
-                FaultKind::CutShort,
-                "the end byte 0x42",
-                "the end of the file",
-            ));
-        }
+    check_end(bytes.get(end_at).copied())?;
+    let header = TxnHeader::read(&mut Reader::new(payload));
+    let header = header.map(|(header, kind)| (header.zxid, kind));
+    check_sum(head, i64::from(adler32(&payload)), header.ok(), len)
+}
+
+fn check_end(byte: Option<u8>) -> std::result::Result<(), Fault> {
+    let expected = "the end byte 0x42";
+    match byte {
+        Some(RecordHead::END) => Ok(()),
+        Some(byte) => Err(fault(FaultKind::Torn, expected, format!("{byte:#04x}"))),
+        None => Err(fault(FaultKind::CutShort, expected, "the end of the file")),
     }
-    let sum = i64::from(adler32(&payload));
+}
+
+fn check_sum(head: RecordHead, sum: i64, header: Option<(i64, i32)>, len: usize) -> Verdict {
     if sum != head.checksum {
+        let expected = format!("checksum {:#x}", head.checksum);
         let found = format!("{sum:#x} over the payload");
-        return Err(fault(
-            FaultKind::Checksum,
-            format!("checksum {:#x}", head.checksum),
-            found,
-        ));
+        return Err(fault(FaultKind::Checksum, expected, found));
     }
-    match TxnHeader::read(&mut Reader::new(payload)) {
-        Ok((header, kind)) => Ok((header.zxid, kind)),
-        Err(_) => Err(fault(
-            FaultKind::Checksum,
-            "a transaction header",
-            format!("{len} bytes"),
-        )),
-    }
+    header.ok_or_else(|| {
+        let found = format!("{len} bytes");
+        fault(FaultKind::Checksum, "a transaction header", found)
+    })
 }
 
 fn end<'a>(offset: u64, fault: Option<Fault>) -> Next<'a> {

@@ -143,15 +143,27 @@ impl Filler {
             disk.remove(&path).at("remove", &path)?;
         }
         let file = disk.create_new(&path).at("create", &path)?;
-        let size = size.max(FileHeader::LEN as u64);
-        write_header_and_zeros(&*file, FileHeader::LEN as u64).at("write", &path)?;
-        Ok(Self {
+        let filler = Self {
             owner: Arc::clone(owner),
             path,
             file,
             filled: FileHeader::LEN as u64,
-            size,
-        })
+            size: size.max(FileHeader::LEN as u64),
+        };
+        match write_header_and_zeros(&*filler.file, filler.filled).at("write", &filler.path) {
+            Ok(()) => Ok(filler),
+            Err(error) => {
+                filler.remove(disk);
+                Err(error)
+            }
+        }
+    }
+
+    /// Gives its space back: on a full disk the log itself needs it.
+    // spec: FT-DISK-08
+    pub(crate) fn remove(self, disk: &dyn Disk) {
+        // What stays is taken away before the next one is made, and at the next start.
+        drop(disk.remove(&self.path));
     }
 
     /// Writes and syncs some more zeros; true once the file is whole.

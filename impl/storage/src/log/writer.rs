@@ -189,16 +189,18 @@ impl Log {
         Ok(Some(filler))
     }
 
-    /// Takes the filler back; `None`, or one that is not whole, has failed: another may be taken. One that another log
-    /// gave away is dropped.
-    pub fn return_filler(&mut self, filler: Option<Filler>) {
-        if filler
-            .as_ref()
-            .is_none_or(|filler| filler.belongs_to(&self.identity))
-        {
-            let whole = filler.filter(Filler::is_ready);
-            self.spare = whole.map_or(Spare::None, Spare::Whole);
+    /// Takes the filler back. One that is not whole has failed and gives its space back: another may be taken. One that
+    /// another log gave away is dropped.
+    pub fn return_filler(&mut self, filler: Filler) {
+        if !filler.belongs_to(&self.identity) {
+            return;
         }
+        self.spare = if filler.is_ready() {
+            Spare::Whole(filler)
+        } else {
+            filler.remove(&*self.disk);
+            Spare::None
+        };
     }
 
     /// Where the durable log ends, told to recovery's side file.

@@ -316,7 +316,22 @@ impl Walk<'_> {
         mut reader: LogReader,
         next: i64,
     ) -> Result<()> {
-        let end = &self.look_behind(file, end, &reader)?;
+        // spec: DF-ALG-02. No file of ours holds a record before a mark that names it: behind the marked file another server
+        // went on, and what it took back at its leader's word the mark knows nothing of.
+        let taken_back = self.marked(file).filter(|mark| mark.offset > end.offset);
+        let end = &match taken_back {
+            Some(_) => reader.look_behind(end.clone(), u64::MAX)?,
+            None => self.look_behind(file, end, &reader)?,
+        };
+        if let Some(mark) = taken_back {
+            self.result.warnings.push(format!(
+                "{}: ends at byte {}, and this server had synced {}: another one took it back and went on with {}",
+                file.path.display(),
+                end.offset,
+                mark.offset,
+                hex(next)
+            ));
+        }
         let Some(fault) = &end.fault else {
             return Ok(());
         };

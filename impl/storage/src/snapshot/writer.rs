@@ -1,6 +1,8 @@
 //! Writes a snapshot under a temporary name and renames it when it is whole and durable.
 // spec: DF-SNAP-09. A partial file never gets the name that recovery looks for.
 
+use std::cell::Cell;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,10 +12,10 @@ use zk_proto::snapshot::{Decoder, Piece, Seal, SnapshotDigest};
 
 use super::codec::{Cursor, Encoder};
 use super::reader::Tail;
-use crate::disk::Disk;
+use crate::disk::{Disk, DiskFile};
 use crate::error::{Context, Error, Result, bad_snapshot};
 use crate::history::{History, Span};
-use crate::names::{Compression, TEMPORARY, snapshot_name};
+use crate::names::{Compression, snapshot_name, unfinished_name};
 
 /// Written bytes after which the file is synced, so that the last sync is short and the log's syncs never wait
 /// behind a whole snapshot.
@@ -29,6 +31,7 @@ pub struct SnapshotWriter {
     dir: PathBuf,
     zxid: i64,
     compression: Compression,
+    temporary: Temporary,
     encoder: Encoder,
     buffer: Vec<u8>,
     checked: Decoder,
@@ -62,13 +65,11 @@ impl SnapshotWriter {
         compression: Compression,
         limit_bytes: usize,
     ) -> Result<Self> {
-        let path = temporary(dir, zxid, compression);
-        if disk.exists(&path).at("look for", &path)? {
-            disk.remove(&path).at("remove", &path)?;
-        }
-        let file = disk.create_new(&path).at("create", &path)?;
+        let (temporary, file) = Temporary::create(&disk, dir, zxid, compression)?;
+        let encoder = Encoder::new(Cursor::new(file), compression);
         let mut writer = Self {
-            encoder: Encoder::new(Cursor::new(file), compression).at("write", &path)?,
+            encoder: encoder.at("write", &temporary.path)?,
+            temporary,
             disk,
             history: history.span(),
             dir: dir.to_path_buf(),
@@ -112,7 +113,7 @@ impl SnapshotWriter {
                 .cursor()
                 .file
                 .sync_data()
-                .at("sync", &self.temporary())?;
+                .at("sync", &self.temporary.path)?;
             self.synced_bytes = self.raw_bytes;
         }
         Ok(len)
@@ -151,9 +152,9 @@ impl SnapshotWriter {
             self.write(&zxid.to_be_bytes())?;
             self.seal()?;
         }
-        let temporary = self.temporary();
-        let cursor = self.encoder.finish().at("write", &temporary)?;
-        cursor.file.sync_data().at("sync", &temporary)?;
+        let temporary = self.temporary;
+        let cursor = self.encoder.finish().at("write", &temporary.path)?;
+        cursor.file.sync_data().at("sync", &temporary.path)?;
         let path = self.dir.join(snapshot_name(self.zxid, self.compression));
         let written = Written {
             path,
@@ -170,16 +171,11 @@ impl SnapshotWriter {
         })
     }
 
-    /// Gives up: removes the temporary file. One that stays behind, after a crash or an error here, is taken away
-    /// at the next start.
+    /// Gives up: removes the temporary file, as dropping does without a word. One that stays behind, after a crash or
+    /// an error here, is taken away at the next start.
     // spec: FT-DISK-09, DF-SNAP-10
     pub fn discard(self) -> Result<()> {
-        let path = self.temporary();
-        self.disk.remove(&path).at("remove", &path)
-    }
-
-    fn temporary(&self) -> PathBuf {
-        temporary(&self.dir, self.zxid, self.compression)
+        self.temporary.remove()
     }
 
     /// Wrong pieces would make a file that no one can read: better no snapshot than that one.
@@ -216,17 +212,17 @@ impl SnapshotWriter {
         self.raw_bytes = self.raw_bytes.saturating_add(bytes.len() as u64);
         self.encoder
             .write_all(bytes)
-            .at("write", &temporary(&self.dir, self.zxid, self.compression))
+            .at("write", &self.temporary.path)
     }
 }
 
-/// A whole, durable snapshot that does not have its name yet.
+/// A whole, durable snapshot that does not have its name yet. Dropped without one, it takes its file away.
 #[derive(Debug)]
 pub struct Prepared {
     disk: Arc<dyn Disk>,
     history: Span,
     dir: PathBuf,
-    temporary: PathBuf,
+    temporary: Temporary,
     written: Written,
 }
 
@@ -239,13 +235,59 @@ impl Prepared {
     // spec: DF-ALG-13. Over an older snapshot of the same zxid, if there is one.
     pub(crate) fn publish(&self) -> Result<Written> {
         self.disk
-            .rename(&self.temporary, &self.written.path)
-            .at("rename", &self.temporary)?;
+            .rename(&self.temporary.path, &self.written.path)
+            .at("rename", &self.temporary.path)?;
+        self.temporary.gone.set(true);
         self.disk.sync_dir(&self.dir).at("sync", &self.dir)?;
         Ok(self.written.clone())
     }
 }
 
-fn temporary(dir: &Path, zxid: i64, compression: Compression) -> PathBuf {
-    dir.join(snapshot_name(zxid, compression) + TEMPORARY)
+/// A file that has no name to be found by yet. It goes with whoever wanted it, unless it got one.
+// spec: FT-DISK-09, P-BOUND. A process that lives on would fill the disk with what broken links left behind.
+#[derive(Debug)]
+struct Temporary {
+    disk: Arc<dyn Disk>,
+    path: PathBuf,
+    /// Renamed or removed.
+    gone: Cell<bool>,
+}
+
+impl Temporary {
+    /// Another of that zxid may be under way: each has a name of its own.
+    fn create(
+        disk: &Arc<dyn Disk>,
+        dir: &Path,
+        zxid: i64,
+        compression: Compression,
+    ) -> Result<(Self, Box<dyn DiskFile>)> {
+        let mut number = 0u32;
+        loop {
+            let path = dir.join(unfinished_name(zxid, compression, number));
+            match disk.create_new(&path) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                    number = number.saturating_add(1);
+                }
+                file => {
+                    let file = file.at("create", &path)?;
+                    let (disk, gone) = (Arc::clone(disk), Cell::new(false));
+                    return Ok((Self { disk, path, gone }, file));
+                }
+            }
+        }
+    }
+
+    fn remove(&self) -> Result<()> {
+        self.gone.set(true);
+        self.disk.remove(&self.path).at("remove", &self.path)
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if !self.gone.get() {
+            // The next start takes it away.
+            drop(self.remove());
+        }
+    }
 }

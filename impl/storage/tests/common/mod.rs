@@ -237,7 +237,7 @@ impl Server {
     pub fn prepare_next_file(&mut self) {
         if let Some(mut filler) = self.log().take_filler().unwrap() {
             while !filler.step().unwrap() {}
-            self.log().return_filler(Some(filler));
+            self.log().return_filler(filler);
         }
     }
 
