@@ -19,6 +19,7 @@ use harness::{Kind, PATIENCE, Server};
 
 const GET_DATA: i32 = 4;
 const SET_DATA: i32 = 5;
+const MULTI_READ: i32 = 22;
 
 /// `jute.maxbuffer`.
 const FRAME_BYTES: usize = 0xf_ffff;
@@ -179,4 +180,30 @@ fn replies_that_nobody_reads_are_few() {
     for xid in 1..=REQUESTS {
         assert_eq!(reply(&mut streams[0]), 0, "{xid}");
     }
+}
+
+/// A request of 60 KB that asks for 4 GB.
+// spec: P-BOUND, CP-MUL-14
+#[test]
+fn one_multi_read_does_not_ask_for_more_than_a_server_has() {
+    const DATA_BYTES: usize = 1_000_000;
+    const REPLY_BYTES: u64 = 16 << 20;
+    const MARSHALLING_ERROR: i32 = -5;
+    let folder = tempfile::tempdir().unwrap();
+    let server = warm(folder.path());
+    let mut stream = session(&server.address());
+    set(&mut stream, &[7; DATA_BYTES]);
+    let header = |op: i32, done: u8| [&op.to_be_bytes()[..], &[done], &[0xff; 4]].concat();
+    let gets = |count: usize| {
+        let get = [header(GET_DATA, 0), buffer(b"/"), vec![0]].concat();
+        request(2, MULTI_READ, &[get.repeat(count), header(-1, 1)].concat())
+    };
+    // A buffer grows to twice its length at most, and is copied then.
+    grows(&server, "multiRead", 1, 4 * REPLY_BYTES, || {
+        stream.write_all(&gets(4_000)).unwrap();
+        assert_eq!(reply(&mut stream), MARSHALLING_ERROR);
+    });
+    // What is less is answered as ever.
+    stream.write_all(&gets(10)).unwrap();
+    assert_eq!(reply(&mut stream), 0);
 }

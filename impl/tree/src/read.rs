@@ -11,6 +11,9 @@ use crate::store::acls::AclRef;
 use crate::store::node::NodeId;
 use crate::tree::{ROOT_ID, Tree};
 
+/// No further op of a multiRead is begun behind so much of its reply.
+const MULTI_READ_BYTES: usize = 16 << 20;
+
 /// Who reads.
 #[derive(Clone, Copy, Debug)]
 pub struct Reader<'a> {
@@ -48,10 +51,7 @@ impl Tree {
             {
                 Err(ErrorCode::MarshallingError)
             }
-            Request::MultiRead(ops) => {
-                self.multi_read(ops, reader, out);
-                Ok(())
-            }
+            Request::MultiRead(ops) => self.multi_read(ops, reader, out),
             Request::GetEphemerals { prefix } => {
                 self.get_ephemerals(prefix.as_deref(), reader, out);
                 Ok(())
@@ -210,11 +210,25 @@ impl Tree {
     }
 
     /// multiRead: each op's answer or error, independent of the others.
+    ///
+    /// # Errors
+    /// `MarshallingError` for a reply that nobody can want: ops behind its first 16 MiB.
     // spec: CP-MUL-12, CP-MUL-02
-    pub fn multi_read(&self, ops: &Ops<'_>, reader: &Reader<'_>, out: &mut Vec<u8>) {
+    pub fn multi_read(
+        &self,
+        ops: &Ops<'_>,
+        reader: &Reader<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), ErrorCode> {
+        let begin = out.len();
         let mut stopped = false;
         for op in ops.iter() {
             let start = out.len();
+            // spec: CP-MUL-14, P-BOUND. A frame of 1 MB has room for 65,000 getData of 1 MB each.
+            if start - begin > MULTI_READ_BYTES {
+                out.truncate(begin);
+                return Err(ErrorCode::MarshallingError);
+            }
             // Type, not done, no error.
             out.put_int(op.op().code());
             out.put_bool(false);
@@ -236,6 +250,7 @@ impl Tree {
             }
         }
         MultiResult::write_end(out);
+        Ok(())
     }
 
     /// Does an ACL grant any of `perms`? Each znode answers for itself: nothing is inherited.
