@@ -34,6 +34,8 @@ pub struct ServerConfig {
     pub purge_retain: u32,
     /// `snapshot.trust.empty`.
     pub trust_empty: bool,
+    /// `datadir.autocreate`.
+    pub create_dirs: bool,
     /// `db.autocreate`, if written in the configuration.
     pub autocreate: Option<bool>,
     /// The folder for a trace of the protocol core, a file for each start; None = no trace.
@@ -84,6 +86,8 @@ pub struct QuorumConfig {
     pub observer_election_delay_ms: u32,
     pub max_concurrent_snaps: u32,
     pub max_concurrent_diffs: u32,
+    /// A learner that leaves more unread is given up.
+    pub learner_queue_bytes: u64,
     pub election_keep_alive: bool,
     /// As leader, serve only after a first txn of its own (QP-INT-02).
     pub opening_txn: bool,

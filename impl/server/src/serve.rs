@@ -1,7 +1,7 @@
 //! Starts a server, waits for its end, stops it in order.
 
 use crate::run::{RunError, ServerConfig};
-use crate::shell::clients::{Port, listen};
+use crate::shell::clients::{Port, is_same, listen};
 use crate::shell::clock::Clock;
 use crate::shell::driver::{Ensemble, Hands, drive};
 use crate::shell::fill_thread::FillThread;
@@ -324,7 +324,9 @@ impl Starting {
             source,
         })?;
         let same = |listener: &std::net::TcpListener| {
-            listener.local_addr().is_ok_and(|bound| bound == address)
+            listener
+                .local_addr()
+                .is_ok_and(|bound| is_same(bound, address))
         };
         if bound.iter().any(same) {
             return Ok(None);
@@ -439,6 +441,7 @@ fn storage_config(config: &ServerConfig) -> zk_storage::Config {
     let separate = config.data_log_dir != config.data_dir;
     zk_storage::Config {
         data_log_dir: separate.then(|| config.data_log_dir.clone()),
+        create_dirs: config.create_dirs,
         segment_bytes: config.log_prealloc_bytes,
         limit_bytes: config.settings.record_limit_bytes(),
         standalone: config.quorum.is_none(),

@@ -210,6 +210,38 @@ async fn a_server_far_behind_gets_a_snapshot() {
     }
 }
 
+/// What a learner lacks is sent in one go, however much it is.
+// spec: QP-SYN-04, QP-SYN-07, QP-BC-21, FT-LOAD-15, FT-PROC-02
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_diff_of_many_megabytes_brings_a_follower_back() {
+    static LONG: [u8; 900_000] = [9; 900_000];
+    let folder = tempfile::tempdir().unwrap();
+    let mut ensemble = Ensemble::start(folder.path(), 3, 0, "");
+    let leader = ensemble.leader();
+    let client = connect(&ensemble.address(leader)).await;
+    let late = (1..=3).find(|id| *id != leader).unwrap();
+    ensemble.kill_9(late);
+    for n in 0..80 {
+        let (path, open) = (format!("/long-{n}"), [Acl::open()]);
+        let made = client.create(&path, &LONG, &open, CreateMode::Persistent);
+        made.await.unwrap();
+    }
+    ensemble.launch(late);
+    ensemble.wait("the late one follows", |modes| {
+        modes[late - 1] == "follower"
+    });
+    let one = connect(&ensemble.address(late)).await;
+    one.sync("/").await.unwrap();
+    let (data, _) = one.get_data("/long-79").await.unwrap();
+    assert!(data == LONG);
+    assert_eq!(one.get_children("/").await.unwrap().len(), 81);
+    let log = fs::read_to_string(ensemble.folder(leader).join("log")).unwrap();
+    let how = log.lines().rfind(|line| line.contains("Synchronising"));
+    assert!(how.unwrap().contains("mode: Diff"), "{how:?}");
+    one.close().await.unwrap();
+    client.close().await.unwrap();
+}
+
 // spec: P-STOP, INV-06, FT-PROC-04
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_majority_nobody_serves_and_with_it_all_is_there() {

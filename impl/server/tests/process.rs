@@ -9,6 +9,8 @@
 mod harness;
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -59,6 +61,32 @@ fn without_a_configuration_it_is_a_server_in_the_folder() {
         .lines()
         .find(|line| line.contains("serving elapsed_ms="));
     println!("{}", line.unwrap_or_else(|| panic!("{log}")));
+}
+
+/// As behind `| tee` that ended, or on a full /var/log.
+// spec: P-LIVE, P-DIE
+#[test]
+fn a_log_line_that_nobody_takes_ends_nothing() {
+    for format in ["text", "json"] {
+        let folder = tempfile::tempdir().unwrap();
+        let port = free_port();
+        let flag = format!("clientPort={port}");
+        let arguments = ["server", "-D", &flag, "--log-format", format];
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut child = vivarium(folder.path(), &arguments)
+            .stderr(writer)
+            .spawn()
+            .unwrap();
+        let limit = Instant::now() + PATIENCE;
+        while !four_letters(port, "srvr").contains("Mode: standalone") {
+            assert_eq!(child.try_wait().unwrap(), None, "{format}");
+            assert!(Instant::now() < limit);
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        harness::signal(child.id(), rustix::process::Signal::TERM);
+        assert_eq!(wait(child, PATIENCE).status.code(), Some(0));
+    }
 }
 
 // spec: DF-SYN-03, P-LOUD
@@ -118,6 +146,60 @@ async fn a_snapshot_that_fails_is_counted_and_costs_nothing() {
     let client = Client::connect(&server.address()).await.unwrap();
     // Among them `zookeeper`.
     assert_eq!(client.get_children("/").await.unwrap().len(), written + 1);
+}
+
+// spec: DF-DIR-01
+#[test]
+fn a_missing_folder_is_made_unless_it_must_be_there() {
+    let folder = tempfile::tempdir().unwrap();
+    for key in ["datadir.autocreate", "zookeeper.datadir.autocreate"] {
+        let text = format!("dataDir=data\nclientPort=0\n{key}=false\n");
+        fs::write(folder.path().join("zoo.cfg"), text).unwrap();
+        let output = ends(folder.path(), &["server", "zoo.cfg", "--strict-config"]);
+        assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+        assert!(said(&output).contains("datadir.autocreate"));
+        assert!(!folder.path().join("data").exists());
+    }
+}
+
+/// All addresses are those of either family, and a caller is known by the address that it has itself.
+// spec: CP-CFG-09
+#[test]
+fn without_an_address_clients_of_both_families_are_served() {
+    let folder = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let whitelist = "4lw.commands.whitelist=*";
+    let arguments = ["server", &port.to_string(), "data", "-D", whitelist];
+    let child = vivarium(folder.path(), &arguments).spawn().unwrap();
+    let ask = |host: &str| {
+        let mut stream = TcpStream::connect((host, port)).ok()?;
+        stream.write_all(b"cons").ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        Some(answer)
+    };
+    let limit = Instant::now() + PATIENCE;
+    let four = loop {
+        if let Some(answer) = ask("127.0.0.1") {
+            break answer;
+        }
+        assert!(Instant::now() < limit);
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    assert!(four.contains(" /127.0.0.1:"), "{four}");
+    let six = ask("::1");
+    // A machine without IPv6 has the other family alone.
+    if TcpListener::bind(("::1", 0)).is_ok() {
+        let six = six.expect("served over IPv6");
+        assert!(
+            six.contains("0:0:0:0:0:0:0:1") || six.contains("::1"),
+            "{six}"
+        );
+    } else {
+        assert_eq!(six, None);
+    }
+    harness::signal(child.id(), rustix::process::Signal::TERM);
+    assert_eq!(wait(child, PATIENCE).status.code(), Some(0));
 }
 
 // spec: CP-CFG-08

@@ -15,7 +15,12 @@ pub(crate) fn start(format: LogFormat) {
         .with_env_var("VIVARIUM_LOG")
         .with_default_directive(tracing::Level::INFO.into())
         .from_env_lossy();
-    let lines = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // spec: P-LIVE. A line that nobody takes is lost and no more: telling of it on the same stream would be a panic, and the
+    // end of the server.
+    let lines = fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .log_internal_errors(false);
     match format {
         LogFormat::Text => lines.with_ansi(false).init(),
         LogFormat::Json => lines.json().flatten_event(true).init(),

@@ -6,7 +6,9 @@ use super::host::Process;
 use super::inbox::Inbox;
 use crate::run::RunError;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
-use std::net::SocketAddr;
+use std::io;
+use std::io::ErrorKind::{AddrInUse, PermissionDenied};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -33,20 +35,47 @@ const BACKLOG: i32 = 4096;
 /// After a failed accept, which is mostly a lack of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// Listens at an address; the one that stands for all is that of both families.
+// spec: CP-CFG-09. As Apache's: Java's sockets take the IPv6 wildcard for either, and IPv4's on a system without IPv6.
 pub(crate) fn listen(address: SocketAddr, backlog: i32) -> Result<std::net::TcpListener, RunError> {
-    let open = || {
-        let socket = Socket::new(
-            Domain::for_address(address),
-            Type::STREAM,
-            Some(Protocol::TCP),
-        )?;
-        socket.set_reuse_address(true)?;
-        socket.set_nonblocking(true)?;
-        socket.bind(&address.into())?;
-        socket.listen(if backlog > 0 { backlog } else { BACKLOG })?;
-        Ok(socket.into())
+    let both = SocketAddr::from((Ipv6Addr::UNSPECIFIED, address.port()));
+    let one = SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port()));
+    let opened = if address.ip().is_unspecified() {
+        match open(both, backlog) {
+            Ok(listener) => Ok(listener),
+            // Taken: the other family's would be half of what was asked for.
+            Err(error) if matches!(error.kind(), AddrInUse | PermissionDenied) => Err(error),
+            Err(_) => open(one, backlog),
+        }
+    } else {
+        open(address, backlog)
     };
-    open().map_err(|source| RunError::Listen { address, source })
+    opened.map_err(|source| RunError::Listen { address, source })
+}
+
+fn open(address: SocketAddr, backlog: i32) -> io::Result<std::net::TcpListener> {
+    let (domain, protocol) = (Domain::for_address(address), Protocol::TCP);
+    let socket = Socket::new(domain, Type::STREAM, Some(protocol))?;
+    if address.is_ipv6() && address.ip().is_unspecified() {
+        socket.set_only_v6(false)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(if backlog > 0 { backlog } else { BACKLOG })?;
+    Ok(socket.into())
+}
+
+/// Whether a listener at `bound` listens at `wanted` too.
+pub(crate) fn is_same(bound: SocketAddr, wanted: SocketAddr) -> bool {
+    let all = bound.ip().is_unspecified() && wanted.ip().is_unspecified();
+    bound == wanted || all && bound.port() == wanted.port()
+}
+
+/// An address as its owner has it: a listener of both families shows IPv4's in IPv6's clothes.
+// spec: CP-ACL-22, CP-AUTH-01. `ip` grants, limits for an address and the log know it by the one it has.
+pub(crate) fn plain(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
 impl Port {
@@ -55,7 +84,7 @@ impl Port {
     pub(crate) async fn accept(self: Arc<Self>, listener: TcpListener) {
         loop {
             match listener.accept().await {
-                Ok((stream, peer)) => self.admit(stream, peer),
+                Ok((stream, peer)) => self.admit(stream, plain(peer)),
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -104,7 +133,7 @@ impl Port {
 }
 
 // spec: CP-FRM-14, QP-CNX-10
-pub(crate) fn tune(stream: &TcpStream, keep_alive: bool) -> std::io::Result<()> {
+pub(crate) fn tune(stream: &TcpStream, keep_alive: bool) -> io::Result<()> {
     stream.set_nodelay(true)?;
     if keep_alive {
         SockRef::from(stream).set_tcp_keepalive(&TcpKeepalive::new())?;
@@ -115,7 +144,6 @@ pub(crate) fn tune(stream: &TcpStream, keep_alive: bool) -> std::io::Result<()> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::Ipv4Addr;
 
     #[tokio::test]
     async fn accepted_sockets_have_apaches_options() {
@@ -132,5 +160,21 @@ mod tests {
             assert_eq!(socket.linger().unwrap(), None);
             assert_eq!(socket.keepalive().unwrap(), keep_alive);
         }
+    }
+
+    #[test]
+    fn all_addresses_are_one_listener() {
+        // spec: CP-CFG-09, QP-CFG-02
+        let [four, six, one] = ["0.0.0.0:1", "[::]:1", "127.0.0.1:1"].map(|a| a.parse().unwrap());
+        assert!(is_same(six, four) && is_same(four, six) && is_same(one, one));
+        assert!(!is_same(six, one) && !is_same(six, "0.0.0.0:2".parse().unwrap()));
+        assert_eq!(plain("[::ffff:127.0.0.1]:1".parse().unwrap()), one);
+        assert_eq!(plain(six), six);
+        let listener = listen("0.0.0.0:0".parse().unwrap(), 0).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        assert!(matches!(
+            listen(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)), 0),
+            Err(RunError::Listen { source, .. }) if source.kind() == AddrInUse
+        ));
     }
 }

@@ -2,10 +2,11 @@
 
 use super::door::Refusal;
 use super::members::{self, Members, PortKind};
-use super::queue::{Item, Queue, Sends};
+use super::queue::{Queue, Sends, Taken};
 use super::reader::{Ended, LinkReader};
 use super::syncs::{self, Syncs};
 use super::told::Told;
+use crate::shell::clients;
 use crate::shell::inbox::Inbox;
 use crate::shell::recorder::{Recorder, Side};
 use bytes::{Bytes, BytesMut};
@@ -27,9 +28,6 @@ use zk_node::{Input, Shared};
 use zk_proto::quorum::{Packet, packet_len};
 use zk_storage::Store;
 
-/// A peer that does not take what it is sent is given up at this many bytes.
-// spec: FT-LOAD-15, P-BOUND
-const MAX_QUEUE_BYTES: usize = 64 << 20;
 /// How long a learner's connection waits for this server's own election to end.
 const ELECTION_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -263,18 +261,14 @@ impl Links {
     /// Into the trace, before the core hears of the link.
     fn record(&self, id: LinkId, side: Side, stream: &TcpStream) {
         if let Some(recorder) = &self.recorder {
-            recorder.link(id, side, stream.local_addr(), stream.peer_addr());
+            let (own, peer) = (stream.local_addr(), stream.peer_addr());
+            recorder.link(id, side, own.map(clients::plain), peer.map(clients::plain));
         }
     }
 
     /// A link is up; `bytes` were read from it already.
     fn adopt(self: &Arc<Self>, id: LinkId, stream: TcpStream, peer: ServerId, bytes: Bytes) {
-        let link = Arc::new(Link {
-            peer,
-            queue: Mutex::new(Queue::default()),
-            more: Notify::new(),
-            tasks: Mutex::new(Vec::new()),
-        });
+        let link = Arc::new(Link::new(peer));
         self.open().insert(id, Arc::clone(&link));
         // The core hears of the link before anything that comes over it.
         self.driver.push(Input::Connected { link: id, peer });
@@ -292,7 +286,7 @@ impl Links {
             let (links, link) = (Arc::clone(self), Arc::clone(&link));
             self.runtime.spawn(async move {
                 if let Err(error) = links.write(id, &link, output).await {
-                    tracing::debug!(%error, link = ?id, "link ended");
+                    links.tell(id, peer, &Ended::Connection(error));
                 }
                 links.broken(id);
             })
@@ -314,7 +308,7 @@ impl Links {
             sends.forget(id);
             return self.broken(id);
         }
-        sends.message(id, message, &self.members.text);
+        sends.message(id, message);
     }
 
     // spec: QP-SYN-08
@@ -330,7 +324,8 @@ impl Links {
     }
 
     /// Hands what a turn of the driver sends to the links' writers.
-    // spec: QP-BC-21. A peer that does not read holds up its own task and nobody else.
+    // spec: QP-BC-21, FT-LOAD-15, P-BOUND. A peer that does not read holds up its own task and nobody else. One that takes
+    // nothing at all is the core's to find out; here is the end of the memory for one that takes too little.
     pub(crate) fn flush(&self, sends: Sends) {
         if sends.is_empty() {
             return;
@@ -340,7 +335,7 @@ impl Links {
             let open = self.open();
             for (id, more) in sends {
                 if let Some(link) = open.get(&id)
-                    && link.append(more) > MAX_QUEUE_BYTES
+                    && !link.append(more, self.members.config.learner_queue_bytes)
                 {
                     full.push(id);
                 }
@@ -348,7 +343,10 @@ impl Links {
         }
         for id in full {
             self.shared.totals.peer_errors.add(1);
-            tracing::warn!(link = ?id, "a learner takes too little of what it is sent");
+            tracing::warn!(
+                link = ?id,
+                "a learner takes too little of what it is sent (vivarium.learner.queueLimitInKb)"
+            );
             self.broken(id);
         }
     }
@@ -389,11 +387,17 @@ impl Links {
 
     async fn write(&self, id: LinkId, link: &Link, mut output: OwnedWriteHalf) -> io::Result<()> {
         loop {
-            let item = link.queue().pop();
-            match item {
+            let taken = link.queue().take();
+            match taken {
                 None => link.more.notified().await,
-                Some(Item::Bytes(bytes)) => output.write_all(&bytes).await?,
-                Some(Item::Snapshot) => self.stream(id, &mut output).await?,
+                Some(Taken::Messages(messages)) => {
+                    let mut bytes = Vec::new();
+                    for message in messages {
+                        Packet::from_core(message, &self.members.text).encode(&mut bytes);
+                    }
+                    output.write_all(&bytes).await?;
+                }
+                Some(Taken::Snapshot) => self.stream(id, &mut output).await?,
             }
         }
     }
@@ -429,14 +433,25 @@ impl Links {
 const FIRST_PACKET_BYTES: usize = 1024;
 
 impl Link {
-    /// How many bytes wait now.
-    fn append(&self, more: Queue) -> usize {
+    fn new(peer: ServerId) -> Self {
+        Self {
+            peer,
+            queue: Mutex::new(Queue::default()),
+            more: Notify::new(),
+            tasks: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// False if more than `limit` bytes wait already: however much one turn brings, it is not the learner's doing.
+    fn append(&self, more: Queue, limit: u64) -> bool {
         let mut queue = self.queue();
-        queue.append(more);
-        let bytes = queue.bytes();
+        let room = queue.waiting() <= limit;
+        if room {
+            queue.append(more);
+        }
         drop(queue);
         self.more.notify_one();
-        bytes
+        room
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -452,5 +467,50 @@ impl Link {
         {
             task.abort();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use zab::{Message, Proposal, Zxid};
+
+    const LIMIT: u64 = 4 << 20;
+
+    /// As many proposals of 1 MiB.
+    fn proposals(sends: &mut Sends, count: i64) {
+        let txn = Bytes::from(vec![0; 1 << 20]);
+        for counter in 1..=count {
+            let (zxid, txn) = (Zxid(counter), txn.clone());
+            sends.message(LinkId(1), Message::Proposal(Proposal { zxid, txn }));
+        }
+    }
+
+    fn turn(fill: impl FnOnce(&mut Sends)) -> Queue {
+        let mut sends = Sends::default();
+        fill(&mut sends);
+        sends.into_iter().next().map(|(_, queue)| queue).unwrap()
+    }
+
+    // spec: QP-BC-21, FT-LOAD-15
+    #[test]
+    fn what_one_turn_brings_expels_nobody() {
+        let link = Link::new(ServerId(2));
+        assert!(link.append(turn(|sends| proposals(sends, 70)), LIMIT));
+        while link.queue().take().is_some() {}
+        assert!(link.append(turn(|sends| proposals(sends, 70)), LIMIT));
+    }
+
+    // spec: QP-SYN-07, FT-LOAD-15, P-BOUND. What is written meanwhile waits behind the stream, as far as memory goes.
+    #[test]
+    fn behind_a_snapshot_waits_as_much_as_is_allowed() {
+        let link = Link::new(ServerId(2));
+        assert!(link.append(turn(|sends| sends.snapshot(LinkId(1))), LIMIT));
+        for _ in 0..4 {
+            assert!(link.append(turn(|sends| proposals(sends, 1)), LIMIT));
+        }
+        assert!(link.append(turn(|sends| proposals(sends, 1)), LIMIT * 2));
+        assert!(!link.append(turn(|sends| proposals(sends, 1)), LIMIT));
+        assert!(link.append(turn(|sends| proposals(sends, 1)), LIMIT * 2));
     }
 }

@@ -1,78 +1,110 @@
-//! What waits to be written to links: encoded by the driver's thread, a turn at a time, and taken by each link's writer.
+//! What waits to be written to links: gathered by the driver's thread, a turn at a time, and taken by each link's writer.
 
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
 use zab::{LinkId, Message};
-use zk_proto::quorum::Packet;
 
 /// One write call's bytes, as a rule.
-const WRITE_BYTES: usize = 256 << 10;
+const WRITE_BYTES: u64 = 256 << 10;
 
-/// What a link has still to write, in order.
+/// What a link has still to write, in order. Messages wait as the core made them: a payload is shared with the window
+/// and with the other links.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     items: VecDeque<Item>,
-    bytes: usize,
+    /// Bytes that were ever appended.
+    appended: u64,
+    /// Bytes that were ever taken.
+    taken: u64,
+    /// Bytes that were appended up to the last NEWLEADER.
+    synchronised: u64,
 }
 
-/// One turn of a link's writer.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Item {
-    /// Whole packets.
-    Bytes(Vec<u8>),
+#[derive(Debug)]
+enum Item {
+    Message(Message<Bytes>),
     /// The stream behind a SNAP, cut from the tree as the socket takes it.
     Snapshot,
 }
 
+/// One turn of a link's writer.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// What leaves together.
+    Messages(Vec<Message<Bytes>>),
+    Snapshot,
+}
+
 impl Queue {
-    /// Bytes that wait.
-    pub(crate) fn bytes(&self) -> usize {
-        self.bytes
+    /// Bytes that wait and hold memory of their own: those behind the synchronisation, which is the window's.
+    // spec: FT-LOAD-15, QP-BC-21
+    pub(crate) fn waiting(&self) -> u64 {
+        self.appended - self.taken.max(self.synchronised)
     }
 
-    pub(crate) fn pop(&mut self) -> Option<Item> {
-        let item = self.items.pop_front()?;
-        if let Item::Bytes(bytes) = &item {
-            self.bytes -= bytes.len();
+    /// Messages that wait together leave together, up to a size.
+    pub(crate) fn take(&mut self) -> Option<Taken> {
+        let mut messages = Vec::new();
+        let full = self.taken + WRITE_BYTES;
+        while self.taken < full {
+            match self.items.pop_front() {
+                Some(Item::Message(message)) => {
+                    self.taken += cost(&message);
+                    messages.push(message);
+                }
+                Some(Item::Snapshot) if messages.is_empty() => return Some(Taken::Snapshot),
+                Some(Item::Snapshot) => {
+                    self.items.push_front(Item::Snapshot);
+                    break;
+                }
+                None => break,
+            }
         }
-        Some(item)
+        (!messages.is_empty()).then_some(Taken::Messages(messages))
     }
 
     /// Appends all of `more`.
     pub(crate) fn append(&mut self, more: Self) {
-        for item in more.items {
-            match item {
-                Item::Snapshot => self.items.push_back(item),
-                Item::Bytes(bytes) => {
-                    self.bytes += bytes.len();
-                    match self.unfinished() {
-                        Some(waiting) => waiting.extend_from_slice(&bytes),
-                        None => self.items.push_back(Item::Bytes(bytes)),
-                    }
-                }
-            }
+        if more.synchronised > 0 {
+            self.synchronised = self.appended + more.synchronised;
         }
+        self.appended += more.appended;
+        self.items.extend(more.items);
     }
 
-    fn encode(&mut self, packet: &Packet) {
-        if self.unfinished().is_none() {
-            self.items.push_back(Item::Bytes(Vec::new()));
+    fn push(&mut self, message: Message<Bytes>) {
+        self.appended += cost(&message);
+        if matches!(message, Message::NewLeader { .. }) {
+            self.synchronised = self.appended;
         }
-        let Some(waiting) = self.unfinished() else {
-            return;
-        };
-        let before = waiting.len();
-        packet.encode(waiting);
-        self.bytes += waiting.len() - before;
+        self.items.push_back(Item::Message(message));
     }
+}
 
-    /// Packets that wait together leave together, up to a size.
-    fn unfinished(&mut self) -> Option<&mut Vec<u8>> {
-        match self.items.back_mut() {
-            Some(Item::Bytes(waiting)) if waiting.len() < WRITE_BYTES => Some(waiting),
-            Some(Item::Bytes(_) | Item::Snapshot) | None => None,
-        }
-    }
+/// Bytes that a waiting message holds.
+fn cost(message: &Message<Bytes>) -> u64 {
+    let payload = match message {
+        Message::Proposal(proposal)
+        | Message::Inform(proposal)
+        | Message::InformAndActivate { proposal, .. } => proposal.txn.len(),
+        Message::Request { request } => request.len(),
+        Message::Revalidate { session } => session.len(),
+        Message::Ping { sessions, .. } => sessions.as_ref().map_or(0, Bytes::len),
+        Message::Ack { .. }
+        | Message::Commit { .. }
+        | Message::Sync
+        | Message::CommitAndActivate { .. }
+        | Message::NewLeader { .. }
+        | Message::FollowerInfo { .. }
+        | Message::UpToDate
+        | Message::Diff { .. }
+        | Message::Trunc { .. }
+        | Message::Snap { .. }
+        | Message::ObserverInfo { .. }
+        | Message::LeaderInfo { .. }
+        | Message::AckEpoch { .. } => 0,
+    };
+    (size_of::<Item>() + payload) as u64
 }
 
 /// What one turn of the driver sends. Owned by the driver: nothing of it is locked before it is whole.
@@ -80,10 +112,8 @@ impl Queue {
 pub(crate) struct Sends(BTreeMap<LinkId, Queue>);
 
 impl Sends {
-    /// `text`: the configuration, as NEWLEADER carries it.
-    pub(crate) fn message(&mut self, link: LinkId, message: Message<Bytes>, text: &str) {
-        let packet = Packet::from_core(message, text);
-        self.0.entry(link).or_default().encode(&packet);
+    pub(crate) fn message(&mut self, link: LinkId, message: Message<Bytes>) {
+        self.0.entry(link).or_default().push(message);
     }
 
     pub(crate) fn snapshot(&mut self, link: LinkId) {
@@ -113,9 +143,18 @@ impl IntoIterator for Sends {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use zab::{Proposal, Zxid};
+    use zab::{Epoch, Proposal, Zxid};
 
     const LINK: LinkId = LinkId(1);
+    const MIB: u64 = 1 << 20;
+
+    fn turn(messages: impl IntoIterator<Item = Message<Bytes>>) -> Queue {
+        let mut sends = Sends::default();
+        for message in messages {
+            sends.message(LINK, message);
+        }
+        sent(sends)
+    }
 
     fn sent(sends: Sends) -> Queue {
         let mut queue = Queue::default();
@@ -128,44 +167,64 @@ mod tests {
         Message::Commit { zxid }
     }
 
-    fn encoded(messages: impl IntoIterator<Item = Message<Bytes>>) -> Item {
-        let mut bytes = Vec::new();
-        for message in messages {
-            Packet::from_core(message, "").encode(&mut bytes);
-        }
-        Item::Bytes(bytes)
+    fn proposal(counter: i64, txn: &Bytes) -> Message<Bytes> {
+        let (zxid, txn) = (Zxid(counter), txn.clone());
+        Message::Proposal(Proposal { zxid, txn })
     }
 
     // spec: QP-SYN-06. Packets and the snapshot's stream keep their order.
     #[test]
     fn packets_that_wait_together_leave_together_and_in_order() {
         let mut sends = Sends::default();
-        sends.message(LINK, commit(1), "");
-        sends.message(LINK, commit(2), "");
+        sends.message(LINK, commit(1));
+        sends.message(LINK, commit(2));
         sends.snapshot(LINK);
-        sends.message(LINK, commit(3), "");
+        sends.message(LINK, commit(3));
         let mut queue = sent(sends);
-        let mut sends = Sends::default();
-        sends.message(LINK, commit(4), "");
-        queue.append(sent(sends));
-        assert_eq!(queue.pop(), Some(encoded([commit(1), commit(2)])));
-        assert_eq!(queue.pop(), Some(Item::Snapshot));
-        assert_eq!(queue.pop(), Some(encoded([commit(3), commit(4)])));
-        assert_eq!((queue.pop(), queue.bytes()), (None, 0));
+        queue.append(turn([commit(4)]));
+        let messages = |of: [i64; 2]| Some(Taken::Messages(of.map(commit).into()));
+        assert_eq!(queue.take(), messages([1, 2]));
+        assert_eq!(queue.take(), Some(Taken::Snapshot));
+        assert_eq!(queue.take(), messages([3, 4]));
+        assert_eq!((queue.take(), queue.waiting()), (None, 0));
     }
 
     #[test]
     fn a_full_write_is_left_as_it_is() {
-        let long = Message::Proposal(Proposal {
-            zxid: Zxid(1),
-            txn: vec![0; WRITE_BYTES].into(),
-        });
-        let mut sends = Sends::default();
-        sends.message(LINK, long.clone(), "");
-        sends.message(LINK, commit(1), "");
-        let mut queue = sent(sends);
-        assert_eq!(queue.pop(), Some(encoded([long])));
-        assert_eq!(queue.pop(), Some(encoded([commit(1)])));
-        assert_eq!((queue.pop(), queue.bytes()), (None, 0));
+        let long = proposal(1, &vec![0; WRITE_BYTES as usize].into());
+        let mut queue = turn([long.clone(), commit(1)]);
+        assert_eq!(queue.take(), Some(Taken::Messages(vec![long])));
+        assert_eq!(queue.take(), Some(Taken::Messages(vec![commit(1)])));
+        assert_eq!((queue.take(), queue.waiting()), (None, 0));
+    }
+
+    // spec: QP-BC-21, FT-LOAD-15. A learner that lacks much is not one that takes little.
+    #[test]
+    fn a_synchronisation_shares_the_windows_payloads_and_does_not_count() {
+        let txn = Bytes::from(vec![7; MIB as usize]);
+        let new_leader = Message::NewLeader {
+            epoch: Epoch(1),
+            config: 0,
+        };
+        let diff = [Message::Diff { zxid: Zxid(80) }].into_iter();
+        let diff = diff.chain((1..=80).map(|counter| proposal(counter, &txn)));
+        let mut queue = turn([commit(0)]);
+        queue.append(turn(diff.chain([new_leader, proposal(81, &txn)])));
+        let live = cost(&proposal(81, &txn));
+        assert_eq!(queue.waiting(), live);
+        queue.append(turn([proposal(82, &txn)]));
+        assert_eq!(queue.waiting(), 2 * live);
+        let mut taken = 0;
+        while let Some(Taken::Messages(messages)) = queue.take() {
+            for message in &messages {
+                let Message::Proposal(Proposal { txn: sent, .. }) = message else {
+                    continue;
+                };
+                taken += 1;
+                assert_eq!(sent.as_ptr(), txn.as_ptr(), "a copy");
+            }
+            assert!(queue.waiting() <= 2 * live);
+        }
+        assert_eq!((taken, queue.waiting()), (82, 0));
     }
 }
