@@ -15,7 +15,7 @@ pub(crate) fn start(format: LogFormat) {
         .with_env_var("VIVARIUM_LOG")
         .with_default_directive(tracing::Level::INFO.into())
         .from_env_lossy();
-    // spec: P-LIVE. A line that nobody takes is lost and no more: telling of it on the same stream would be a panic, and the
+    // A line that nobody takes is lost and no more: telling of it on the same stream would be a panic, and the
     // end of the server.
     let lines = fmt()
         .with_env_filter(filter)
