@@ -71,7 +71,7 @@ impl Bench {
     fn idle(&mut self) {
         if let Ok(Some(mut filler)) = self.log.take_filler() {
             while matches!(filler.step(), Ok(false)) {}
-            self.log.return_filler(Some(filler));
+            self.log.return_filler(filler);
         }
         let mut logs: Vec<(i64, PathBuf)> = Vec::new();
         for entry in std::fs::read_dir(self.dir.join("version-2"))
