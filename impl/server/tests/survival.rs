@@ -10,14 +10,13 @@ mod harness;
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use harness::ensemble::{Ensemble, TICK, connect, connect_for, put};
 use harness::proxy::Proxy;
 use harness::scripted::{compiled, run_scripted};
 use harness::{PATIENCE, apache, client_file, python, run, wait};
+use tokio::sync::watch;
 use tokio::time::timeout;
 use zk_client::{Client, CreateMode, Error, EventKind, State};
 
@@ -118,20 +117,19 @@ impl Counter {
     }
 }
 
-/// Reads from one server after the other; nothing that it reads is older than what it has read.
-async fn read_on(client: Client, go_on: Arc<AtomicBool>) -> u32 {
-    let (mut newest, mut reads) = (0, 0);
-    while go_on.load(Ordering::Relaxed) {
-        if reads % 20 == 19 {
+/// Reads from one server after the other, and counts; nothing that it reads is older than what it has read.
+async fn read_on(client: Client, reads: watch::Sender<u32>) {
+    let mut newest = 0;
+    while !reads.is_closed() {
+        if *reads.borrow() % 20 == 19 {
             client.reconnect().await.unwrap();
         }
         let (_, stat) = insist(|| client.get_data("/count")).await;
         assert!(stat.mzxid >= newest, "{:#x} after {newest:#x}", stat.mzxid);
         newest = stat.mzxid;
-        reads += 1;
+        reads.send_modify(|reads| *reads += 1);
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    reads
 }
 
 /// Our client: one session through all that can happen to the servers.
@@ -144,9 +142,8 @@ async fn our_client() {
     let client = counter.client.clone();
     let session = client.session_id();
     put(&client, "/mine", CreateMode::Ephemeral).await;
-    let go_on = Arc::new(AtomicBool::new(true));
-    let reader = connect(&ensemble.addresses()).await;
-    let reader = tokio::spawn(read_on(reader, Arc::clone(&go_on)));
+    let (sender, mut reads) = watch::channel(0);
+    let reader = tokio::spawn(read_on(connect(&ensemble.addresses()).await, sender));
     for (nth, harm) in Harm::ALL.into_iter().enumerate() {
         let began = Instant::now();
         let flag = format!("/flag-{nth}");
@@ -184,9 +181,13 @@ async fn our_client() {
         let mine = insist(|| client.exists("/mine")).await.unwrap();
         assert_eq!(mine.ephemeral_owner, session, "{harm:?}");
         println!("{harm:?}: {:.1} s", began.elapsed().as_secs_f64());
+        // The reader too has come through, and from one server to the next.
+        let before = *reads.borrow();
+        let read = reads.wait_for(|reads| *reads > before + 20);
+        timeout(PATIENCE, read).await.unwrap().unwrap();
     }
-    go_on.store(false, Ordering::Relaxed);
-    assert!(reader.await.unwrap() > 50);
+    drop(reads);
+    reader.await.unwrap();
     client.close().await.unwrap();
 }
 

@@ -28,6 +28,7 @@ pub use handshake::{Hello, Resume};
 use lane::{Attached, End, Lane};
 use std::sync::Arc;
 use zk_proto::{Id, OpCode, Reader, RequestHeader};
+use zk_tree::Mutant;
 
 /// What a connection asks of the driver, in the order given.
 #[derive(Debug)]
@@ -215,6 +216,9 @@ impl Conn {
         let silent_ms = match &self.phase {
             Phase::First => return self.opened_ms + u64::from(first_frame_ms),
             Phase::Opening { timeout_ms } => *timeout_ms,
+            Phase::Open(attached) if Mutant::ExpiryLeavesConnection.acts() => {
+                attached.timeout_ms.saturating_mul(1000)
+            }
             Phase::Open(attached) => attached.timeout_ms,
             Phase::Closing => {
                 let state = self.lane.lock();
