@@ -162,7 +162,7 @@ fn a_hostile_stream_leaves_what_was_there() {
         // As links bring it: in small parts.
         let mut parts = stream.chunks(7);
         let ended = parts.find_map(|part| incoming.receive(part).transpose());
-        incoming.discard().unwrap();
+        drop(incoming);
         !matches!(ended, Some(Ok(_)))
     };
     assert!(!refused(&bytes), "the whole stream is taken");

@@ -418,7 +418,6 @@ impl World {
             Ok(Some(_)) => false,
             Ok(None) => process.shared.durable() >= job.shows(),
             Err(error) => {
-                drop(job.discard());
                 return self.say(|| format!("{}: a snapshot failed: {error}", server + 1));
             }
         };
@@ -596,11 +595,7 @@ impl World {
             return;
         };
         process.streams.remove(&link);
-        if process.incoming.as_ref().is_some_and(|it| it.0 == link)
-            && let Some((_, _, incoming)) = process.incoming.take()
-        {
-            drop(incoming.discard());
-        }
+        process.incoming.take_if(|it| it.0 == link);
         if let Some(it) = self.net.links.get(&link)
             && it.ends.iter().all(|end| !end.open)
         {

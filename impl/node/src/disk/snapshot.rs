@@ -93,14 +93,6 @@ impl SnapshotJob {
             last_zxid: self.end.filter(|_| zxid).map(|end| end.zxid),
         })
     }
-
-    /// Removes what was written so far.
-    ///
-    /// # Errors
-    /// A file with a temporary name stays; the next start removes it.
-    pub fn discard(self) -> Result<()> {
-        self.writer.discard()
-    }
 }
 
 /// Sessions and ACLs, which the cursor copied when it began.

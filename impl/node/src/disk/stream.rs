@@ -106,14 +106,6 @@ impl Incoming {
         self.writer.prepare(Tail::default())
     }
 
-    /// The link broke: nothing of it is kept.
-    ///
-    /// # Errors
-    /// A file with a temporary name stays; the next start removes it.
-    pub fn discard(self) -> Result<()> {
-        self.writer.discard()
-    }
-
     fn bad(&self, used: usize, error: &DecodeError) -> Error {
         Error::BadSnapshot {
             offset: self.offset.saturating_add(used as u64),

@@ -32,8 +32,8 @@ pub(super) fn finish(
     if settings.min_session_timeout_ms > settings.max_session_timeout_ms {
         return refuse("minSessionTimeout is above maxSessionTimeout");
     }
-    // spec: QP-FLE-15. The pause never shrinks, so a first one above the longest stays as it is.
     let quorum = &mut draft.quorum;
+    // spec: QP-FLE-15. The pause never shrinks, so a first one above the longest stays as it is.
     // spec: QP-FLE-14. A server that waits for better votes starts anew at each one that it hears: were all to repeat
     // theirs within that wait, none would ever end it.
     quorum.max_notification_ms = quorum

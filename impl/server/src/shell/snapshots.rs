@@ -75,7 +75,7 @@ impl SnapshotThread {
                 return job.finish(&self.shared.settings).map(Some);
             }
             if self.signal.closed.load(Ordering::Relaxed) {
-                return job.discard().map(|()| None);
+                return Ok(None);
             }
             std::thread::sleep(PAUSE);
         }

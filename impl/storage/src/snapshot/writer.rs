@@ -24,7 +24,8 @@ const SYNC_EVERY: u64 = 4 << 20;
 /// A snapshot in the making. Pieces are gathered in memory and reach the disk in [`SnapshotWriter::flush`] alone,
 /// so that a caller may hold a lock while it hands over a slice of znodes, and may sleep between slices.
 ///
-/// Order of pieces: count of sessions, sessions, count of ACLs, ACLs, znodes (parents first), end.
+/// Order of pieces: count of sessions, sessions, count of ACLs, ACLs, znodes (parents first), end. Dropped before its end, it
+/// takes its file away.
 pub struct SnapshotWriter {
     disk: Arc<dyn Disk>,
     history: Span,
@@ -171,13 +172,6 @@ impl SnapshotWriter {
         })
     }
 
-    /// Gives up: removes the temporary file, as dropping does without a word. One that stays behind, after a crash or
-    /// an error here, is taken away at the next start.
-    // spec: FT-DISK-09, DF-SNAP-10
-    pub fn discard(self) -> Result<()> {
-        self.temporary.remove()
-    }
-
     /// Wrong pieces would make a file that no one can read: better no snapshot than that one.
     fn check(&mut self, mut bytes: &[u8]) -> Result<()> {
         let mut offset = self.raw_bytes;
@@ -237,20 +231,20 @@ impl Prepared {
         self.disk
             .rename(&self.temporary.path, &self.written.path)
             .at("rename", &self.temporary.path)?;
-        self.temporary.gone.set(true);
+        self.temporary.named.set(true);
         self.disk.sync_dir(&self.dir).at("sync", &self.dir)?;
         Ok(self.written.clone())
     }
 }
 
 /// A file that has no name to be found by yet. It goes with whoever wanted it, unless it got one.
-// spec: FT-DISK-09, P-BOUND. A process that lives on would fill the disk with what broken links left behind.
+// spec: FT-DISK-09, DF-SNAP-10, P-BOUND. A process that lives on would fill the disk with what broken links left behind.
 #[derive(Debug)]
 struct Temporary {
     disk: Arc<dyn Disk>,
     path: PathBuf,
-    /// Renamed or removed.
-    gone: Cell<bool>,
+    /// It has its own name.
+    named: Cell<bool>,
 }
 
 impl Temporary {
@@ -270,24 +264,19 @@ impl Temporary {
                 }
                 file => {
                     let file = file.at("create", &path)?;
-                    let (disk, gone) = (Arc::clone(disk), Cell::new(false));
-                    return Ok((Self { disk, path, gone }, file));
+                    let (disk, named) = (Arc::clone(disk), Cell::new(false));
+                    return Ok((Self { disk, path, named }, file));
                 }
             }
         }
-    }
-
-    fn remove(&self) -> Result<()> {
-        self.gone.set(true);
-        self.disk.remove(&self.path).at("remove", &self.path)
     }
 }
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        if !self.gone.get() {
-            // The next start takes it away.
-            drop(self.remove());
+        if !self.named.get() {
+            // What stays behind is taken away at the next start.
+            drop(self.disk.remove(&self.path));
         }
     }
 }

@@ -110,24 +110,14 @@ impl LinkReader {
     async fn snapshot(&mut self, input: &mut OwnedReadHalf, zxid: i64) -> Result<(), Ended> {
         let mut incoming = Incoming::begin(&self.links.store, zxid, Compression::None)?;
         loop {
-            let used = match incoming.receive(&self.buffer) {
-                Ok(used) => used,
-                Err(error) => {
-                    drop(incoming.discard());
-                    return Err(error.into());
-                }
-            };
-            match used {
+            match incoming.receive(&self.buffer)? {
                 Some(used) => {
                     drop(self.buffer.split_to(used));
                     break;
                 }
                 None => self.buffer.clear(),
             }
-            if let Err(error) = self.fill(input).await {
-                drop(incoming.discard());
-                return Err(error.into());
-            }
+            self.fill(input).await?;
             self.links.driver.push(Input::Progress { link: self.id });
         }
         let prepared = incoming.finish()?;
