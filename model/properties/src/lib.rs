@@ -5,6 +5,7 @@
 //! - [`safety`]: S1-S28, over views and over the [`Fact`]s of a step;
 //! - [`election`]: F1-F6, over the votes of fast leader election;
 //! - [`client`]: K1-K10, over what clients asked and were told;
+//! - [`observed`]: histories, facts and ghosts from the steps of real cores, for the last two hosts;
 //! - [`coarsening`]: elections that the model's oracle must allow;
 //! - [`sometimes`]: R1-R29, the situations that must be reached for the rest to mean anything.
 //!
@@ -18,6 +19,7 @@ pub mod coarsening;
 pub mod election;
 mod ghosts;
 mod invariant;
+pub mod observed;
 pub mod safety;
 pub mod sometimes;
 pub mod tree;

@@ -22,6 +22,7 @@ use zab::trace::{Digest, Line, LinkUp, Start};
 use zab::{Config, Effect, Event, ServerId, Write};
 use zab_properties::sometimes::Situation;
 
+use self::history::{is_wiped, recovered};
 use self::judge::Judge;
 pub use self::problem::{Kind, Place, Problem};
 use self::read::Reader;
@@ -134,7 +135,7 @@ impl Merge {
         if let Some(broken) = self.judge.take_broken() {
             return Err(Problem::new(Kind::Property, &Place::default(), broken));
         }
-        let reached = self.judge.reached;
+        let reached = self.judge.observed.reached;
         Ok(Summary {
             proposed: self.judge.proposed(),
             decided: self.judge.decided(),
@@ -250,12 +251,12 @@ impl Merge {
         } else {
             self.summary.restarts += 1;
         }
-        if self.judge.servers[server].is_wiped(found) {
+        if is_wiped(&self.judge.observed.servers[server], found) {
             self.summary.wipes += 1;
-            self.judge.wiped(server);
+            self.judge.observed.wiped(server);
         }
-        let history = &self.judge.servers[server];
-        history.recovered(found, standalone).ok_or_else(|| {
+        let history = &self.judge.observed.servers[server];
+        recovered(history, found, standalone).ok_or_else(|| {
             let end = history.durable.last().map(|txn| txn.zxid);
             format!(
                 "the start found log end {}, epochs {} and {}; durable were {}, {} and {}, with {} writes on their way",
@@ -306,12 +307,12 @@ impl Merge {
         };
         let changed = core.replay(place, line, event.clone())?;
         if line.broken.is_some() {
-            self.judge.fault();
+            self.judge.observed.fault();
         }
         if meaning == Meaning::Stale {
             self.summary.stale += 1;
             if changed {
-                self.judge.stale(server);
+                self.judge.observed.stale(server);
             }
         }
         let effects = line.effects.as_deref().unwrap_or_default();
@@ -356,7 +357,7 @@ impl Merge {
                 self.summary.notifications += 1;
             }
             Event::Persisted { through } => {
-                let queue = &self.judge.servers[server].queue;
+                let queue = &self.judge.observed.servers[server].queue;
                 if !queue.iter().any(|queued| queued.id == *through) {
                     return refuse(Kind::Disk, "no such write is on its way");
                 }
@@ -381,7 +382,7 @@ impl Merge {
                     self.wires.send(&(id, inc, *link), message.clone());
                 }
                 Effect::SendSnapshot { link, .. } => {
-                    let content = self.judge.image(server);
+                    let content = self.judge.observed.image(server);
                     self.wires.stream(&(id, inc, *link), content);
                 }
                 Effect::Notify { to, notification } => {
